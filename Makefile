@@ -1,0 +1,88 @@
+# The verbs of the house. `make help` lists them; CI runs the same ones.
+
+# A Python of 3.11 or newer to build .venv with. When this one is too old, python3.11 to python3.14 are tried.
+PYTHON ?= python3
+# Processes that `make test` runs side by side.
+TEST_WORKERS ?= 2
+# More words for the program behind a verb, e.g. make test ARGS="-k claim", make bench ARGS=--quick
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Cost order: the cheap folders fail first. Folders that do not exist are left out.
+TEST_FOLDERS := $(wildcard tests/unit tests/dialects tests/services tests/system tests/faults)
+COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+# Cached bytecode halves the start of every process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench faults serve lock
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## make .venv: the locked dependencies and the laneway command
+
+demo: $(READY) ## send a real batch through Laneway with the built-in simulator: no key, no money
+	$(BIN)/python -P examples/demo.py $(ARGS)
+
+test: $(READY) ## run the whole suite against a real Valkey and both databases
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(TEST_FOLDERS) $(ARGS)
+
+check: $(READY) ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## measure throughput and overhead
+	$(BIN)/python -P -m bench $(ARGS)
+
+faults: $(READY) ## run every fault test, the long ones too
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal --run-full tests/faults $(ARGS)
+
+serve: $(READY) ## run Laneway on this machine: API, worker, embedded Valkey, SQLite
+	$(BIN)/laneway up $(ARGS)
+
+lock: $(READY) ## resolve the dependencies again into requirements/ (ARGS=--upgrade for newer ones)
+	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) $(ARGS) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) $(ARGS) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+
+# The checks of the interpreter run it: a name on PATH may be a launcher for a version that is not there.
+# A Python without ensurepip (Debian's, lacking python3-venv) lends its own pip to the new environment.
+$(READY): requirements/dev.txt pyproject.toml
+	@set -eu; \
+	python=""; \
+	for candidate in "$(PYTHON)" python3.11 python3.12 python3.13 python3.14; do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python="$$candidate"; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "make setup: Laneway needs Python 3.11 or newer, and '$(PYTHON)' and python3.11 to python3.14 are not." >&2; \
+		echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Making $(VENV) with $$("$$python" --version)"; \
+		rm -rf $(VENV); \
+		if ! "$$python" -m venv $(VENV) >/dev/null 2>&1; then \
+			rm -rf $(VENV); \
+			"$$python" -m venv --without-pip $(VENV); \
+		fi; \
+	fi; \
+	if $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		pip="$(BIN)/python -m pip"; \
+	elif "$$python" -m pip --version >/dev/null 2>&1; then \
+		pip="$$python -m pip --python $(BIN)/python"; \
+	else \
+		echo "make setup: $$python has neither ensurepip nor pip. Install its pip package, then run make setup again." >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing the locked dependencies into $(VENV) (about a minute, once)"; \
+	$$pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt; \
+	$$pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	touch $(READY)

@@ -1,0 +1,55 @@
+"""A batch as clients know it: every name always present, null where it does not apply."""
+
+from typing import Any
+
+from api.answers import seconds
+from router.cost import usd
+from store.batches import BatchRow
+from store.ids import Prefix, public_id
+
+
+def batch_object(row: BatchRow) -> dict[str, Any]:
+    """Write a batch. `laneway` is our own addition: money, and the batch that this one repeats."""
+    return {
+        "id": public_id(Prefix.BATCH, row.id),
+        "object": "batch",
+        "endpoint": row.endpoint,
+        "model": row.model,
+        "errors": {"object": "list", "data": list(row.errors)} if row.errors else None,
+        "input_file_id": public_id(Prefix.FILE, row.input_file_id),
+        "completion_window": row.window,
+        "status": row.status,
+        "output_file_id": _file_id(row.output_file_id),
+        "error_file_id": _file_id(row.error_file_id),
+        "created_at": seconds(row.created_at_ms),
+        "in_progress_at": seconds(row.in_progress_at_ms),
+        "expires_at": seconds(row.expires_at_ms),
+        "finalizing_at": seconds(row.finalizing_at_ms),
+        "completed_at": seconds(row.completed_at_ms),
+        "failed_at": seconds(row.failed_at_ms),
+        "expired_at": seconds(row.expired_at_ms),
+        "cancelling_at": seconds(row.cancelling_at_ms),
+        "cancelled_at": seconds(row.cancelled_at_ms),
+        "request_counts": {"total": row.total, "completed": row.completed, "failed": row.failed},
+        "metadata": row.metadata,
+        "usage": _usage(row),
+        "laneway": {
+            "cost_usd": usd(row.cost_nanousd),
+            "unpriced": row.unpriced,
+            "retry_of": None if row.retry_of is None else public_id(Prefix.BATCH, row.retry_of),
+        },
+    }
+
+
+def _file_id(raw: bytes | None) -> str | None:
+    return None if raw is None else public_id(Prefix.FILE, raw)
+
+
+def _usage(row: BatchRow) -> dict[str, Any]:
+    return {
+        "input_tokens": row.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": row.cached_tokens},
+        "output_tokens": row.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": row.reasoning_tokens},
+        "total_tokens": row.prompt_tokens + row.completion_tokens,
+    }

@@ -1,0 +1,75 @@
+"""What a caller asks for when making a batch."""
+
+import re
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.upload import EXPIRES_AFTER_S
+from providers.completion import Endpoint
+
+_HOUR_MS = 3_600_000
+_WINDOW = re.compile(r"([1-9][0-9]{0,2})([hd])", re.ASCII)
+_MOST_WINDOW_HOURS = 7 * 24
+_MOST_PAIRS = 16
+_NOT_SHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    """Refuse control characters and line breaks, so that no text of a caller can split a line of ours."""
+    if any(unicodedata.category(character) in _NOT_SHOWN for character in text):
+        raise ValueError("it should hold no control characters or line breaks")
+    return text
+
+
+def _served_endpoint(text: str) -> str:
+    if text not in set(Endpoint):
+        raise ValueError(f"batches of this endpoint are not supported; supported are {', '.join(Endpoint)}")
+    return text
+
+
+def _window(text: str) -> str:
+    window_ms(text)
+    return text
+
+
+def window_ms(text: str) -> int:
+    """Read a completion window, `1h` to `7d`, as milliseconds. Raises ValueError."""
+    match = _WINDOW.fullmatch(text)
+    hours = int(match[1]) * (24 if match[2] == "d" else 1) if match else 0
+    if not 1 <= hours <= _MOST_WINDOW_HOURS:
+        raise ValueError("it should be '24h', or another time from '1h' to '7d'")
+    return hours * _HOUR_MS
+
+
+def _few(pairs: dict[str, str]) -> dict[str, str]:
+    if len(pairs) > _MOST_PAIRS:
+        raise ValueError(f"it should have at most {_MOST_PAIRS} pairs")
+    return pairs
+
+
+Name = Annotated[str, Field(max_length=64), AfterValidator(printable)]
+Value = Annotated[str, Field(max_length=512), AfterValidator(printable)]
+
+
+class OutputExpiry(BaseModel):
+    """How long the output files are kept."""
+
+    model_config = ConfigDict(strict=True)
+
+    anchor: Literal["created_at"]
+    """Counted from the creation of the output file."""
+    seconds: Annotated[int, Field(ge=EXPIRES_AFTER_S.start, le=EXPIRES_AFTER_S.stop - 1)]
+
+
+class BatchRequest(BaseModel):
+    """The body of `POST /v1/batches`; fields that are not here are ignored."""
+
+    model_config = ConfigDict(strict=True)
+
+    input_file_id: str
+    endpoint: Annotated[str, AfterValidator(_served_endpoint)]
+    completion_window: Annotated[str, AfterValidator(_window)]
+    metadata: Annotated[dict[Name, Value], AfterValidator(_few)] | None = None
+    output_expires_after: OutputExpiry | None = None

@@ -1,0 +1,106 @@
+"""The resource `/v1/batches`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.answers import json_answer, list_answer
+from api.auth import Caller, authenticate
+from api.batch_object import batch_object
+from api.batch_request import BatchRequest, window_ms
+from api.bodies import read_model
+from api.dependencies import Dependencies
+from api.errors import NO_RETRY, ApiError, bad_request, not_found
+from api.paging import known, window
+from store.batches import (
+    BATCH_PURPOSE,
+    NewBatch,
+    NoBatch,
+    Refused,
+    create_batch,
+    get_batch,
+    list_batches,
+    request_cancel,
+)
+from store.ids import Prefix, new_id, raw_id
+
+
+def batches_router() -> APIRouter:
+    """The routes of batches."""
+    router = APIRouter(prefix="/v1/batches", dependencies=[Depends(authenticate)])
+    router.add_api_route("", create, methods=["POST"], response_model=None)
+    router.add_api_route("", list_page, methods=["GET"], response_model=None)
+    router.add_api_route("/{batch_id}", retrieve, methods=["GET"], response_model=None)
+    router.add_api_route("/{batch_id}/cancel", cancel, methods=["POST"], response_model=None)
+    return router
+
+
+async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
+    """Make a batch of an uploaded file; the workers validate its lines."""
+    asked = await read_model(request, BatchRequest)
+    input_file_id = raw_id(Prefix.FILE, asked.input_file_id)
+    if input_file_id is None:
+        raise _refusal(NoBatch.NO_FILE, asked)
+    expiry = asked.output_expires_after
+    new = NewBatch(
+        batch_id=new_id(),
+        key_id=caller.key_id,
+        endpoint=asked.endpoint,
+        input_file_id=input_file_id,
+        window=asked.completion_window,
+        window_ms=window_ms(asked.completion_window),
+        metadata=asked.metadata or {},
+        output_expires_after_s=None if expiry is None else expiry.seconds,
+        max_open=dependencies.limits.max_open,
+    )
+    made = await dependencies.database.write(create_batch, new)
+    if isinstance(made, NoBatch):
+        raise _refusal(made, asked)
+    await dependencies.signals.batches_changed()
+    return json_answer(batch_object(made))
+
+
+async def list_page(
+    dependencies: Dependencies,
+    caller: Caller,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """List the caller's batches, newest first."""
+    asked = window(Prefix.BATCH, after, limit)
+    page = known(await dependencies.database.read(list_batches, caller.key_id, asked), after)
+    return list_answer([batch_object(row) for row in page.items], has_more=page.has_more)
+
+
+async def retrieve(batch_id: str, dependencies: Dependencies, caller: Caller) -> Response:
+    """Describe one batch."""
+    raw = raw_id(Prefix.BATCH, batch_id)
+    row = None if raw is None else await dependencies.database.read(get_batch, caller.key_id, raw)
+    if row is None:
+        raise not_found("Batch", batch_id)
+    return json_answer(batch_object(row))
+
+
+async def cancel(batch_id: str, dependencies: Dependencies, caller: Caller) -> Response:
+    """Ask for the end of a batch; what is done by then is kept and handed out."""
+    raw = raw_id(Prefix.BATCH, batch_id)
+    row = None if raw is None else await dependencies.database.write(request_cancel, caller.key_id, raw)
+    if row is None:
+        raise not_found("Batch", batch_id)
+    if isinstance(row, Refused):
+        message = f"The batch is {row.status} and cannot be cancelled any more."
+        raise ApiError(409, message, code="batch_not_cancellable", headers=NO_RETRY)
+    await dependencies.signals.batches_changed()
+    return json_answer(batch_object(row))
+
+
+def _refusal(why: NoBatch, asked: BatchRequest) -> ApiError:
+    match why:
+        case NoBatch.NO_FILE:
+            return not_found("File", asked.input_file_id, param="input_file_id")
+        case NoBatch.WRONG_PURPOSE:
+            message = f"The input file was not uploaded with the purpose '{BATCH_PURPOSE}'. Upload it again with it."
+            return bad_request(message, param="input_file_id", code="invalid_purpose")
+        case NoBatch.TOO_MANY_OPEN:
+            message = "This key has as many unfinished batches as it may. Wait for one to end, or cancel one."
+            return ApiError(429, message, kind="rate_limit_error", code="batch_limit_exceeded", headers=NO_RETRY)

@@ -1,0 +1,40 @@
+"""What the API works with: handed in by whoever starts it, and owned by them."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from router.config import BatchLimits
+from router.routes import RouteTable
+from store.contents import FileContents
+from store.database import Database
+from store.signals import Signals
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDependencies:
+    """Everything that the API needs. It opens and closes none of it."""
+
+    database: Database
+    contents: FileContents
+    routes: RouteTable
+    limits: BatchLimits
+    signals: Signals
+    pepper: bytes = field(repr=False)
+    """The secret under which virtual keys are stored as HMACs."""
+    master_key: str = field(repr=False)
+    """The operator's key; empty means that there is none."""
+    version: str
+
+
+def dependencies(request: Request) -> ApiDependencies:
+    """Find the dependencies of the application that serves this request."""
+    return cast(ApiDependencies, request.app.state.dependencies)
+
+
+async def _dependencies(request: Request) -> ApiDependencies:
+    return dependencies(request)
+
+
+Dependencies = Annotated[ApiDependencies, Depends(_dependencies)]

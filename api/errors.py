@@ -1,0 +1,126 @@
+"""Errors as clients see them: `{"error": {message, type, param, code}}`, the right status, and nothing of our insides.
+
+Everything that is not a normal answer goes through here: refusals of ours (`ApiError`), unknown routes and methods,
+bad query parameters, a database that is away. A bug becomes a 500 in `api.envelope`.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.answers import json_answer
+from store.database import StoreUnavailable
+
+NO_RETRY = {"x-should-retry": "false"}
+"""Client libraries repeat 408, 409 and 429 unless told that it is no use."""
+CLOSE = {"connection": "close"}
+"""For refusals of a body that is still arriving: what follows on the connection is not to be read."""
+_ECHO_CHARACTERS = 100
+
+
+class ApiError(Exception):
+    """A refusal, with all that its answer says."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+def bad_request(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
+    """Refuse a request that is wrong in itself."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def not_found(kind: str, object_id: str, *, param: str = "id") -> ApiError:
+    """Say that there is no such object: the same words whether it is missing or another key's."""
+    return ApiError(404, f"No such {kind} object: {echo(object_id)}", param=param, code="not_found")
+
+
+def too_large(message: str) -> ApiError:
+    """Refuse a body over its limit, without reading the rest of it."""
+    return ApiError(413, message, code="request_too_large", headers=CLOSE)
+
+
+def echo(text: str) -> str:
+    """Repeat what a caller wrote, made safe to print: one line, cut to a sensible length."""
+    printable = "".join(character if character.isprintable() else "?" for character in text[: _ECHO_CHARACTERS + 1])
+    return printable if len(printable) <= _ECHO_CHARACTERS else printable[:_ECHO_CHARACTERS] + "..."
+
+
+def error_answer(error: ApiError) -> Response:
+    """Write a refusal as an answer."""
+    body = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
+    return json_answer({"error": body}, status=error.status, headers=error.headers)
+
+
+async def on_api_error(_request: Request, error: Exception) -> Response:
+    """Answer a refusal of ours."""
+    assert isinstance(error, ApiError)
+    return error_answer(error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the web framework refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    asked = f"{request.method} {echo(request.scope['path'])}"
+    match error.status_code:
+        case 404:
+            refusal = ApiError(404, f"There is no {asked}. Check the path.", code="unknown_url")
+        case 405:
+            allowed = dict(error.headers or {}).get("Allow", "other methods")
+            refusal = ApiError(405, f"There is no {asked}; this path takes {allowed}.", code="method_not_allowed")
+        case status:
+            refusal = ApiError(status, HTTPStatus(status).phrase)
+    refusal.headers.update(error.headers or {})
+    return error_answer(refusal)
+
+
+async def on_bad_parameter(_request: Request, error: Exception) -> Response:
+    """Answer query parameters of the wrong type or out of range."""
+    assert isinstance(error, RequestValidationError)
+    return error_answer(first_problem(error.errors(), skip=1))
+
+
+async def on_store_unavailable(_request: Request, _error: Exception) -> Response:
+    """Answer while the database is away. Nothing of the request is known to be written."""
+    message = "The database is not available just now. Try again in a moment."
+    return error_answer(
+        ApiError(503, message, kind="server_error", code="store_unavailable", headers={"retry-after": "1"})
+    )
+
+
+def first_problem(problems: Any, *, skip: int = 0) -> ApiError:
+    """Turn the first of pydantic's problems into a refusal. `skip` parts of its location are not the caller's words."""
+    problem = problems[0]
+    param = echo(".".join(str(part) for part in problem["loc"][skip:])) or None
+    says = str(problem["msg"]).removeprefix("Value error, ")
+    message = f"Invalid '{param}': {says}." if param else f"{says}."
+    code = "missing_required_parameter" if problem["type"] == "missing" else "invalid_value"
+    return bad_request(message, param=param, code=code)
+
+
+HANDLERS: Mapping[Any, Any] = {
+    ApiError: on_api_error,
+    HTTPException: on_http_error,
+    RequestValidationError: on_bad_parameter,
+    StoreUnavailable: on_store_unavailable,
+}
+"""Which function answers which exception."""

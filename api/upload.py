@@ -1,0 +1,95 @@
+"""Taking in one uploaded file: straight from the socket into the contents, then its record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fastapi import Request
+
+from api.bodies import body_chunks, refuse_announced
+from api.dependencies import ApiDependencies
+from api.errors import ApiError, bad_request, echo, too_large
+from api.filename import clean_filename
+from api.multipart import Form, boundary_of
+from store.contents import FileTooLarge
+from store.files import FileRow, NewFile, insert_file
+from store.ids import new_id
+
+_FORM_BYTES = 64 * 1024
+"""What a form may hold beside the file."""
+_BATCH_RETENTION_S = 30 * 86_400
+EXPIRES_AFTER_S = range(3_600, 2_592_000 + 1)
+"""The retention times that a caller may ask for: one hour to 30 days."""
+
+
+class Purpose(StrEnum):
+    """What a caller may upload a file for. Only `batch` has a use here; the others are stored and handed back."""
+
+    ASSISTANTS = "assistants"
+    BATCH = "batch"
+    FINE_TUNE = "fine-tune"
+    VISION = "vision"
+    USER_DATA = "user_data"
+    EVALS = "evals"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    purpose: Purpose
+    expires_after_s: int | None
+
+
+async def receive_upload(request: Request, dependencies: ApiDependencies, key_id: bytes) -> FileRow:
+    """Store the file of an upload form. On any failure nothing of it stays. Raises ApiError 400, 408, 413 or 415."""
+    limit_bytes = dependencies.limits.max_file_bytes
+    refuse_announced(request, limit_bytes=limit_bytes + _FORM_BYTES)
+    form = Form(body_chunks(request), boundary_of(request))
+    await form.to_file()
+    _check_purpose(form.fields.get("purpose", Purpose.BATCH))
+    file_id = new_id()
+    try:
+        size_bytes = await dependencies.contents.write(file_id, form.file_chunks(), limit_bytes=limit_bytes)
+    except FileTooLarge:
+        raise too_large(f"The file is larger than {limit_bytes:,} bytes.") from None
+    try:
+        await form.to_end()
+        wishes = _read_wishes(form.fields)
+    except BaseException:
+        await dependencies.contents.remove(file_id)
+        raise
+    filename = clean_filename(form.filename)
+    new = NewFile(file_id, key_id, filename, wishes.purpose, size_bytes, wishes.expires_after_s)
+    return await dependencies.database.write(insert_file, new)
+
+
+def _read_wishes(fields: Mapping[str, str]) -> _Wishes:
+    if "purpose" not in fields:
+        raise bad_request("The form has no field 'purpose'.", param="purpose", code="missing_required_parameter")
+    purpose = _check_purpose(fields["purpose"])
+    expires_after_s = _expires_after_s(fields)
+    if expires_after_s is None and purpose is Purpose.BATCH:
+        expires_after_s = _BATCH_RETENTION_S
+    return _Wishes(purpose, expires_after_s)
+
+
+def _check_purpose(purpose: str) -> Purpose:
+    try:
+        return Purpose(purpose)
+    except ValueError:
+        raise _invalid("purpose", f"'{echo(purpose)}' is none of {', '.join(Purpose)}") from None
+
+
+def _expires_after_s(fields: Mapping[str, str]) -> int | None:
+    anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise _invalid("expires_after[anchor]", "it should be 'created_at'")
+    if seconds is None or not (seconds.isascii() and seconds.isdecimal()) or int(seconds[:19]) not in EXPIRES_AFTER_S:
+        low, high = EXPIRES_AFTER_S.start, EXPIRES_AFTER_S.stop - 1
+        raise _invalid("expires_after[seconds]", f"it should be a whole number from {low} to {high}")
+    return int(seconds[:19])
+
+
+def _invalid(param: str, says: str) -> ApiError:
+    return bad_request(f"Invalid '{param}': {says}.", param=param, code="invalid_value")

@@ -1,0 +1,1 @@
+"""Measuring Laneway against plain client loops, on one simulator and one machine."""

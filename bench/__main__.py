@@ -1,0 +1,70 @@
+"""The command line: `python -P -m bench`."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.laneway_run import LanewayResult, Plan, run_batch
+from bench.peers import PEER_CALLS, PeerResult, run_peer
+from bench.report import Report, show, write_json
+from providers.simulator.process import SimulatorProcess
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print a table, and return the exit code."""
+    options = _options(_parser().parse_args(arguments))
+    try:
+        with SimulatorProcess.start(["--latency-ms", str(options.latency_ms)]) as simulator:
+            laneway = _laneway(simulator, options) if options.laneway else None
+            peers = _peers(simulator.url, quick=options.quick) if options.peers else []
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    report = Report(options.latency_ms, laneway, peers)
+    show(report)
+    if options.json is not None:
+        write_json(report, options.json)
+    return 0
+
+
+def _laneway(simulator: SimulatorProcess, options: argparse.Namespace) -> LanewayResult:
+    profile_s = options.profile_s if options.profile else 0
+    return run_batch(simulator, Plan(options.jobs, options.workers, options.max_parallel, profile_s))
+
+
+def _peers(url: str, *, quick: bool) -> list[PeerResult]:
+    return [run_peer(name, url, calls // (5 if quick else 1)) for name, calls in PEER_CALLS.items()]
+
+
+def _options(options: argparse.Namespace) -> argparse.Namespace:
+    """Fill in what was not given: the figures of the mode asked for."""
+    jobs, latency_ms, max_parallel = (5_000, 2_000, 1_000) if options.in_flight else (20_000, 20, 1_024)
+    if options.quick:
+        jobs //= 10
+    options.jobs = options.jobs or jobs
+    options.latency_ms = latency_ms if options.latency_ms is None else options.latency_ms
+    options.max_parallel = options.max_parallel or max_parallel
+    options.peers = not options.in_flight if options.peers is None else options.peers
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("bench", description="Measure Laneway and plain client loops on one simulator.")
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--jobs", type=int, help="lines of the batch (20,000)")
+    parser.add_argument("--latency-ms", type=int, help="how long the simulated provider takes (20)")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes of Laneway (1)")
+    parser.add_argument("--max-parallel", type=int, help="calls in flight per worker process (1,024)")
+    parser.add_argument("--in-flight", action="store_true", help="1,000 calls of 2 s in flight, 5,000 jobs, no peers")
+    parser.add_argument("--laneway", action=switch, default=True, help="measure Laneway")
+    parser.add_argument("--peers", action=switch, default=None, help="measure the plain client loops")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs, a fifth of the peers' calls")
+    parser.add_argument("--profile", action="store_true", help="profile a worker with py-spy and print its functions")
+    parser.add_argument("--profile-s", type=int, default=8, help="how long to profile, in seconds (8)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

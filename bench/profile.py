@@ -1,0 +1,46 @@
+"""A profile of a worker: py-spy's samples, summed by function."""
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_GRACE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProfile:
+    """A running py-spy."""
+
+    process: "subprocess.Popen[bytes]"
+    path: Path
+
+    @classmethod
+    def start(cls, pid: int, duration_s: int) -> Self:
+        """Sample a process for some seconds, 200 times each; it must belong to this user."""
+        path = Path(tempfile.mkdtemp(prefix="lw-profile-")) / "stacks.txt"
+        spy = str(Path(sys.executable).with_name("py-spy"))
+        command = [spy, "record", "-p", str(pid), "-d", str(duration_s), "-r", "200", "-f", "raw", "-o", str(path)]
+        return cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), path)
+
+    def top(self, count: int = 25) -> list[tuple[str, float]]:
+        """Wait for the end and return the functions with the most self time, each with its share of all samples."""
+        if self.process.wait(self._limit_s()) != 0 or not self.path.exists():
+            raise RuntimeError("py-spy recorded nothing; it may need more rights, or the run was too short")
+        return self_times(self.path.read_text(), count)
+
+    def _limit_s(self) -> int:
+        return 600 + _GRACE_S
+
+
+def self_times(stacks: str, count: int) -> list[tuple[str, float]]:
+    """Sum stacks of the form `outer;inner 12` by their innermost function; returns (function, share), largest first."""
+    samples: Counter[str] = Counter()
+    for line in stacks.splitlines():
+        frames, _, number = line.rpartition(" ")
+        samples[frames.rpartition(";")[2]] += int(number)
+    total = samples.total() or 1
+    return [(function, number / total) for function, number in samples.most_common(count)]

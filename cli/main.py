@@ -1,0 +1,178 @@
+"""The `laneway` command: its verbs and flags. Whatever is heavy is imported by the verb that needs it."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.failure import CommandError, Exit
+
+if TYPE_CHECKING:
+    from cli.settings import Settings
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file.  [env: LANEWAY_CONFIG]", metavar="FILE")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where everything is kept.  [env: LANEWAY_DATA_DIR; default: ./.laneway]", metavar="DIR"),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.  [default: 8080]")]
+Eviction = Annotated[bool, typer.Option("--allow-eviction", help="Accept a Redis that may throw messages away.")]
+Url = Annotated[str | None, typer.Option(help="Ask a running server's API instead of the database.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the master key for --url.  [default: LANEWAY_MASTER_KEY]", metavar="FILE")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        build_app()()
+    except CommandError as error:
+        for line in str(error).splitlines():
+            print(f"laneway: {line}", file=sys.stderr)
+        sys.exit(error.code)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+def build_app() -> typer.Typer:
+    """Put the verbs together."""
+    app = typer.Typer(
+        name="laneway",
+        help="Runs LLM completions as durable jobs: batches, async jobs and sync calls.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    verbs: list[Callable[..., None]] = [up, serve, worker, migrate, version]
+    for verb in verbs:
+        app.command()(verb)
+    keys = typer.Typer(help="Make, list and revoke virtual keys.", no_args_is_help=True, rich_markup_mode=None)
+    for name, verb in (("create", keys_create), ("list", keys_list), ("revoke", keys_revoke)):
+        keys.command(name)(verb)
+    app.add_typer(keys, name="keys")
+    return app
+
+
+def up(
+    config: Config = None,
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help="Start the built-in simulator: no key, no money.")] = False,
+    allow_eviction: Eviction = False,
+) -> None:
+    """Run everything on this machine: API, workers, Valkey, SQLite."""
+    from cli.up import UpOptions, run_up
+
+    settings = _settings(config, data_dir, host, port, allow_eviction)
+    raise typer.Exit(run_up(settings, UpOptions(workers=workers, demo=demo)))
+
+
+def serve(
+    config: Config = None,
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    allow_eviction: Eviction = False,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run one API process."""
+    from cli.serve import run_serve
+
+    raise typer.Exit(run_serve(_settings(config, data_dir, host, port, allow_eviction), fd=fd))
+
+
+def worker(
+    config: Config = None,
+    data_dir: DataDir = None,
+    queues: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,
+    allow_eviction: Eviction = False,
+) -> None:
+    """Run one worker process."""
+    from cli.worker import run_worker_command
+
+    chosen = None if queues is None else frozenset(filter(None, (name.strip() for name in queues.split(","))))
+    if chosen is not None and not chosen:
+        raise CommandError("--queues names no queue: leave it out for all of them")
+    raise typer.Exit(run_worker_command(_settings(config, data_dir, None, None, allow_eviction), chosen))
+
+
+def migrate(config: Config = None, data_dir: DataDir = None) -> None:
+    """Bring the database to the schema of this version."""
+    from cli.data_dir import prepare_data_dir
+    from cli.schema_gate import migrate_now
+
+    os.umask(0o077)
+    settings = _settings(config, data_dir)
+    if settings.database_url.startswith("sqlite"):
+        prepare_data_dir(settings.data_dir)
+    migrate_now(settings.database_url)
+    print("the database has the schema of this version", file=sys.stderr)
+
+
+def version() -> None:
+    """Print the version."""
+    from cli.version import laneway_version
+
+    print(laneway_version())
+
+
+def keys_create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    expires_in: Annotated[str | None, typer.Option(help="Life time, such as 30d or 12h.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Make a key. Its secret is shown once, on standard output."""
+    from cli.key_command import create
+
+    create(_settings(config, data_dir), name, expires_in, url=url, key_file=key_file, as_json=json)
+
+
+def keys_list(
+    config: Config = None, data_dir: DataDir = None, url: Url = None, key_file: KeyFile = None, json: Json = False
+) -> None:
+    """List the keys, newest first."""
+    from cli.key_command import show_all
+
+    show_all(_settings(config, data_dir), url=url, key_file=key_file, as_json=json)
+
+
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as in `laneway keys list`.", metavar="ID")],
+    config: Config = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """End a key for good; every server refuses it within two seconds."""
+    from cli.key_command import revoke
+
+    revoke(_settings(config, data_dir), key_id, url=url, key_file=key_file, as_json=json)
+
+
+def _settings(
+    config: Path | None,
+    data_dir: Path | None,
+    host: str | None = None,
+    port: int | None = None,
+    allow_eviction: bool = False,
+) -> "Settings":
+    from cli.settings import Flags, load_settings
+
+    return load_settings(Flags(config, data_dir, host, port, allow_eviction), dict(os.environ))

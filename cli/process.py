@@ -1,0 +1,65 @@
+"""A process of ours: its logs, its event loop, and what it checks before it works."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from cli.data_dir import prepare_data_dir
+from cli.failure import CommandError, Exit
+from cli.redis_server import check_redis
+from cli.schema_gate import require_schema
+from cli.settings import Settings
+from cli.wiring import redis_urls
+from store.database import StoreUnavailable
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_QUIET = ("httpx", "httpcore", "dramatiq", "asyncio", "uvicorn", "aiohttp")
+_log = logging.getLogger("laneway")
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Log to standard error, one line a record; raises CommandError for an unknown LANEWAY_LOG_LEVEL."""
+    level = settings.environ.get("LANEWAY_LOG_LEVEL", "INFO").upper()
+    if level not in _LEVELS:
+        raise CommandError(f"LANEWAY_LOG_LEVEL is {level!r}: choose one of {', '.join(_LEVELS)}")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for name in _QUIET:  # they tell of every request, some with its address
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def check_surroundings(settings: Settings) -> None:
+    """Make sure that data directory, database and Redis are as they should be; raises CommandError.
+
+    A Redis that is away is only reported: work is taken and kept without it.
+    """
+    os.umask(0o077)
+    if warning := prepare_data_dir(settings.data_dir):
+        _log.warning("%s", warning)
+    broker_url, state_url = redis_urls(settings)
+    require_schema(settings.database_url)
+    try:
+        warning = check_redis(broker_url, state_url, allow_eviction=settings.allow_eviction)
+    except CommandError as error:
+        if error.code is not Exit.UNREACHABLE:
+            raise
+        warning = f"{error}; going on without it"
+    if warning:
+        _log.warning("%s", warning)
+
+
+def run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run `main` on uvloop, or on asyncio's own loop where there is none."""
+    try:
+        import uvloop
+    except ImportError:
+        factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    else:
+        factory = uvloop.new_event_loop
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main())
+    except StoreUnavailable as error:
+        raise CommandError(f"the database cannot be used: {error}", Exit.UNREACHABLE) from None

@@ -1,0 +1,55 @@
+"""A Redis that somebody else runs: whether it may carry our queues."""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from cli.failure import CommandError, Exit
+from cli.valkey import OLDEST
+
+_WAIT_S = 3.0
+
+
+def check_redis(broker_url: str, state_url: str, *, allow_eviction: bool) -> str | None:
+    """Make sure that it answers, is new enough and never evicts; returns a warning where it cannot be told.
+
+    Raises CommandError: exit 7 when it cannot be reached, exit 2 when its settings would lose messages.
+    """
+    policy = _inspect(broker_url, "REDIS_URL")
+    if state_url != broker_url:
+        _inspect(state_url, "LANEWAY_REDIS_STATE_URL (by default the database after that of REDIS_URL)")
+    if policy is None:
+        return "Redis does not tell its maxmemory-policy: make sure that it is noeviction, else messages get lost"
+    if policy != "noeviction" and not allow_eviction:
+        raise CommandError(
+            f"Redis has maxmemory-policy {policy} and may throw queued work away: set it to noeviction "
+            "(or accept that with --allow-eviction: work is then found again in SQL, late)"
+        )
+    return (
+        None if policy == "noeviction" else f"Redis has maxmemory-policy {policy}: messages may get lost and come late"
+    )
+
+
+def _inspect(url: str, variable: str) -> str | None:
+    """Connect, and return the eviction policy."""
+    try:
+        client = redis.Redis.from_url(
+            url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S, retry=Retry(NoBackoff(), 0)
+        )
+    except ValueError as error:
+        raise CommandError(f"{variable} is no Redis address: {error}; write redis://host:6379/0") from None
+    try:
+        with client:
+            client.ping()
+            facts = client.info()
+    except redis.AuthenticationError as error:
+        raise CommandError(f"Redis refuses the credentials in {variable}: {error}", Exit.AUTH) from None
+    except (redis.RedisError, OSError) as error:
+        message = f"Redis cannot be used: {type(error).__name__}: {error}; start it, or correct {variable}"
+        raise CommandError(message, Exit.UNREACHABLE) from None
+    version = str(facts.get("redis_version", "0.0"))
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise CommandError(f"Redis {version} is too old: Laneway needs {oldest} or newer")
+    policy = facts.get("maxmemory_policy")
+    return str(policy) if policy else None

@@ -1,0 +1,36 @@
+"""`run.json` in the data directory: where a running `laneway up` is, for other commands on this machine."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cli.data_dir import write_private
+
+NAME = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """What is running. No secrets, though the file is private anyway."""
+
+    url: str
+    """The API's address without a path."""
+    pid: int
+    """The supervisor's."""
+    pids: Mapping[str, int]
+    """The children's, by name: serve, worker.1, ..., valkey, simulator. One that is being restarted is missing."""
+    ready: bool
+    version: str
+    simulator_url: str | None = None
+    redis: Mapping[str, str] = field(default_factory=dict)
+    """`broker` and `state`: the addresses of the embedded server; empty when REDIS_URL was given."""
+
+    def write(self, data_dir: Path) -> None:
+        """Replace the file."""
+        write_private(data_dir / NAME, json.dumps(asdict(self), indent=2) + "\n")
+
+    @staticmethod
+    def remove(data_dir: Path) -> None:
+        """Remove the file: nothing runs any more."""
+        (data_dir / NAME).unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""`laneway serve`: one API process."""
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+
+from api.app import ApiDependencies, create_app
+from cli.failure import Exit
+from cli.listener import listen
+from cli.master_key import find_master_key
+from cli.pepper import find_pepper
+from cli.process import check_surroundings, run_loop, set_up_logs
+from cli.settings import Settings
+from cli.stop_request import StopRequest
+from cli.version import laneway_version
+from cli.wiring import no_provider_warning, open_shared
+from store.signals import Signals
+
+_KEEP_ALIVE_S = 75
+_log = logging.getLogger("laneway.serve")
+
+
+def run_serve(settings: Settings, *, fd: int | None = None) -> int:
+    """Serve until a signal; returns the exit code. `fd` is an open listening socket, which `up` lends.
+
+    Raises CommandError when something that it needs is missing or wrong.
+    """
+    set_up_logs(settings)
+    master_key = find_master_key(settings, make=False)
+    if master_key.warning:
+        _log.warning("%s", master_key.warning)
+    pepper = find_pepper(settings, make=False)
+    check_surroundings(settings)
+    listener = listen(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
+    with listener:
+        return run_loop(lambda: _serve(settings, master_key.value, pepper, listener))
+
+
+async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: socket.socket) -> int:
+    async with open_shared(settings, pepper) as shared:
+        if warning := no_provider_warning(shared.routes):
+            _log.warning("%s", warning)
+        signals = Signals(shared.state_url)
+        dependencies = ApiDependencies(
+            database=shared.database,
+            contents=shared.contents,
+            routes=shared.routes,
+            limits=settings.config.batches,
+            signals=signals,
+            pepper=pepper,
+            master_key=master_key,
+            version=laneway_version(),
+        )
+        try:
+            return await _run_uvicorn(create_app(dependencies), settings, listener)
+        finally:
+            await signals.close()
+
+
+async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket) -> int:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, settings.grace_ms // 1000),
+    )
+    server = uvicorn.Server(config)
+    request = StopRequest()  # uvicorn's own handlers would raise the signal again at the end
+    watch = asyncio.create_task(_watch(server, request))
+    try:
+        await server._serve([listener])
+    finally:
+        watch.cancel()
+    return Exit.INTERRUPTED if request.insisted.is_set() else Exit.OK
+
+
+async def _watch(server: uvicorn.Server, request: StopRequest) -> None:
+    await request.asked.wait()
+    _log.info("stopping: open requests are finished first")
+    server.should_exit = True
+    await request.insisted.wait()
+    server.force_exit = True

@@ -1,0 +1,206 @@
+"""`laneway up`: everything on this machine, from an empty directory to a served API, in one process tree."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+from cli.data_dir import DirectoryLock, prepare_data_dir
+from cli.failure import CommandError, Exit
+from cli.listener import listen
+from cli.loopback import http_url, reachable_at
+from cli.master_key import MasterKey, find_master_key
+from cli.pepper import find_pepper
+from cli.programs import (
+    SIMULATOR,
+    SIMULATOR_URL,
+    api_program,
+    child_environ,
+    simulator_program,
+    wants_simulator,
+    worker_program,
+)
+from cli.readiness import ask_ready
+from cli.run_file import RunFile
+from cli.schema_gate import migrate_now
+from cli.settings import Settings
+from cli.stop_request import StopRequest
+from cli.supervisor import Supervisor, first_of
+from cli.valkey import ValkeyServer, find_valkey, not_ready
+from cli.version import laneway_version
+
+_API, _WORKERS, _SIMULATOR, _VALKEY = range(4)  # the order of stopping
+_VALKEY_START_S = 60.0
+_SIMULATOR_START_S = 20.0
+_POLL_S = 0.05
+_IMPATIENT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `up` is asked for beyond the settings."""
+
+    workers: int = 1
+    demo: bool = False
+
+
+def run_up(settings: Settings, options: UpOptions) -> int:
+    """Run until a signal stops it; returns the exit code. Raises CommandError when it cannot start."""
+    os.umask(0o077)
+    if warning := prepare_data_dir(settings.data_dir):
+        _say("up", warning)
+    with DirectoryLock(settings.data_dir):
+        master_key = find_master_key(settings, make=True)
+        pepper = find_pepper(settings, make=True)
+        with listen(settings.host, settings.port) as listener:
+            return asyncio.run(Up(settings, options, master_key, pepper, listener).run())
+
+
+class Up:
+    """One run of `laneway up`."""
+
+    def __init__(
+        self, settings: Settings, options: UpOptions, master_key: MasterKey, pepper: bytes, listener: socket.socket
+    ) -> None:
+        """Keep what has been settled before anything is started."""
+        self._settings = settings
+        self._options = options
+        self._master_key = master_key
+        self._pepper = pepper
+        self._listener = listener
+        self._host = reachable_at(settings.host)
+        self._port: int = listener.getsockname()[1]
+        self._began = time.monotonic()
+        self._valkey: ValkeyServer | None = None
+        self._simulator_url: str | None = settings.environ.get(SIMULATOR_URL)
+        self._ready = False
+
+    async def run(self) -> int:
+        """Start, serve, stop."""
+        self._supervisor = Supervisor(say=_say, changed=self._write, grace_s=self._settings.grace_ms / 1000)
+        request = StopRequest()
+        try:
+            await first_of(request.asked.wait(), self._supervisor.fails(), self._serve())
+        finally:
+            insisted = await self._stop(request)
+        return Exit.INTERRUPTED if insisted else Exit.OK
+
+    async def _serve(self) -> None:
+        """Start everything in its order and stay."""
+        self._write()
+        broker_url, state_url = await self._redis()
+        await asyncio.to_thread(migrate_now, self._settings.database_url)
+        await self._simulate()
+        environ = child_environ(
+            self._settings,
+            master_key=self._master_key.value,
+            pepper=self._pepper,
+            broker_url=broker_url,
+            state_url=state_url,
+            simulator_url=self._simulator_url,
+        )
+        host, fd = self._settings.host, self._listener.fileno()
+        self._supervisor.start(api_program(environ, host=host, port=self._port, fd=fd), stage=_API)
+        for number in range(1, self._options.workers + 1):
+            self._supervisor.start(worker_program(environ, number), stage=_WORKERS)
+        await self._wait_ready()
+        self._supervisor.proven()
+        self._ready = True
+        self._write()
+        self._welcome()
+        await asyncio.Event().wait()
+
+    async def _redis(self) -> tuple[str, str]:
+        """Check the given Redis, or start the embedded one; returns the broker's address and the other one."""
+        settings = self._settings
+        if settings.redis_url and settings.state_url:
+            from cli.redis_server import check_redis
+
+            urls = settings.redis_url, settings.state_url
+            warning = await asyncio.to_thread(check_redis, *urls, allow_eviction=settings.allow_eviction)
+            if warning:
+                _say("up", warning)
+            return urls
+        self._valkey = server = find_valkey(settings.data_dir)
+        await server.prepare()
+        self._supervisor.start(server.to_run(), stage=_VALKEY)
+        try:
+            await asyncio.wait_for(server.wait_ready(), _VALKEY_START_S)
+        except TimeoutError:
+            raise not_ready(_VALKEY_START_S) from None
+        return server.broker_url, server.state_url
+
+    async def _simulate(self) -> None:
+        """Start the simulator when it is wanted and no other one is named."""
+        if self._simulator_url or not (self._options.demo or wants_simulator(self._settings.config)):
+            return
+        child = self._supervisor.start(simulator_program(), stage=_SIMULATOR)
+        try:
+            line = await asyncio.wait_for(asyncio.shield(child.first_line), _SIMULATOR_START_S)
+            self._simulator_url = str(json.loads(line)["url"])
+        except (TimeoutError, ValueError, KeyError):
+            raise CommandError(f"the {SIMULATOR} does not start; its lines above say why", Exit.INTERNAL) from None
+        port = int(self._simulator_url.rpartition(":")[2].partition("/")[0])
+        child.program = simulator_program(port)  # its address is known to others now: keep it over a restart
+
+    async def _wait_ready(self) -> None:
+        patience = time.monotonic() + _IMPATIENT_S
+        while True:
+            status, body = await ask_ready(self._host, self._port)
+            if status == 200:
+                return
+            if time.monotonic() > patience:
+                _say("up", f"still waiting for the API to be ready: {status or 'no answer'} {body.strip()[:500]}")
+                patience += _IMPATIENT_S
+            await asyncio.sleep(_POLL_S)
+
+    async def _stop(self, request: StopRequest) -> bool:
+        """Take everything down; returns True when a second signal cut it short."""
+        if request.asked.is_set():
+            _say("up", "stopping: calls in flight may finish, another signal ends them (nothing is lost)")
+        self._listener.close()
+        insisted = await first_of(self._supervisor.stop(), request.insisted.wait()) == 1
+        if insisted:
+            await self._supervisor.kill()
+        if self._valkey is not None:
+            self._valkey.clear_away()
+        RunFile.remove(self._settings.data_dir)
+        return insisted
+
+    def _write(self) -> None:
+        valkey = self._valkey
+        RunFile(
+            url=http_url(self._host, self._port),
+            pid=os.getpid(),
+            pids=self._supervisor.pids(),
+            ready=self._ready,
+            version=laneway_version(),
+            simulator_url=self._simulator_url,
+            redis={"broker": valkey.broker_url, "state": valkey.state_url} if valkey else {},
+        ).write(self._settings.data_dir)
+
+    def _welcome(self) -> None:
+        took_s = time.monotonic() - self._began
+        for line in welcome(self._settings, self._master_key, self._valkey, http_url(self._host, self._port)):
+            print(line)
+        print(f"ready in {took_s:.1f} s", flush=True)
+
+
+def welcome(settings: Settings, key: MasterKey, valkey: ValkeyServer | None, url: str) -> list[str]:
+    """What a person needs to know once everything runs."""
+    queue = f"valkey {valkey.version} ({valkey.origin})" if valkey else "Redis at REDIS_URL"
+    database = settings.database_url.partition(":")[0].partition("+")[0]
+    shown = f"{key.value}   (new, kept in {key.origin})" if key.made else f"the one in {key.origin}"
+    lines = [
+        f"laneway {laneway_version()}   {queue}   {database}   data in {settings.data_dir}",
+        f"API   {url}/v1",
+        f"key   {shown}",
+    ]
+    return lines + ([f"warning: {key.warning}"] if key.warning else [])
+
+
+def _say(name: str, line: str) -> None:
+    print(f"{name:<9} | {line}", file=sys.stderr, flush=True)

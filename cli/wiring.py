@@ -1,0 +1,81 @@
+"""The wiring: makes the objects that the API and the workers are given, and closes them again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cli.failure import CommandError
+from cli.pepper import fingerprint
+from cli.settings import Settings
+from providers.catalogue import load_catalogue
+from router.config import ConfigError
+from router.routes import RouteTable, build_routes
+from store.contents import DatabaseContents, FileContents, LocalContents
+from store.database import Database, open_database
+from store.pepper import settle_pepper
+
+_FAMILIAR = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What an API process and a worker process have in common."""
+
+    database: Database
+    contents: FileContents
+    routes: RouteTable
+    broker_url: str
+    state_url: str
+
+
+def make_routes(settings: Settings, extra: dict[str, str] | None = None) -> RouteTable:
+    """Join configuration, catalogue and environment (`extra` over it); raises CommandError."""
+    try:
+        return build_routes(settings.config, load_catalogue(), {**settings.environ, **(extra or {})})
+    except ConfigError as error:
+        where = settings.config_path or "the environment"
+        raise CommandError("\n".join(f"{where}: {problem}" for problem in error.problems)) from None
+
+
+def no_provider_warning(routes: RouteTable) -> str | None:
+    """Say what to do when no provider is switched on, so that the first refusal is no riddle."""
+    if routes.providers():
+        return None
+    known = {name for row in load_catalogue().values() for name in row.key_env}
+    familiar = [name for name in _FAMILIAR if name in known]
+    return f"no provider is switched on: set {', '.join(familiar)} or another key, name one in --config, or try --demo"
+
+
+def make_contents(settings: Settings, database: Database) -> FileContents:
+    """Choose where files live: beside a SQLite database, inside a PostgreSQL one, or as the configuration says."""
+    by_default = "local" if settings.database_url.startswith("sqlite") else "database"
+    if (settings.config.store.files or by_default) == "database":
+        return DatabaseContents(database)
+    folder = settings.data_dir / "files"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LocalContents(folder)
+
+
+def redis_urls(settings: Settings) -> tuple[str, str]:
+    """The broker's address and the other one; raises CommandError without them."""
+    if not settings.redis_url or not settings.state_url:
+        raise CommandError("REDIS_URL is not set: name the Redis of the other processes (`laneway up` starts its own)")
+    return settings.redis_url, settings.state_url
+
+
+@asynccontextmanager
+async def open_shared(settings: Settings, pepper: bytes) -> AsyncIterator[Shared]:
+    """Open what both kinds of process need. Raises CommandError, also for a pepper that the keys were not made with."""
+    broker_url, state_url = redis_urls(settings)
+    routes = make_routes(settings)
+    database = open_database(settings.database_url)
+    try:
+        if not await database.write(settle_pepper, fingerprint(pepper)):
+            raise CommandError(
+                "the pepper is not the one that this database was set up with, so no key would work: "
+                "set LANEWAY_PEPPER to that one (`laneway up` keeps it in the data directory's file `pepper`)"
+            )
+        yield Shared(database, make_contents(settings, database), routes, broker_url, state_url)
+    finally:
+        await asyncio.shield(database.close())

@@ -1,0 +1,80 @@
+"""`laneway worker`: one worker process."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+
+from cli.failure import CommandError, Exit
+from cli.pepper import find_pepper
+from cli.process import check_surroundings, run_loop, set_up_logs
+from cli.settings import Settings, milliseconds
+from cli.stop_request import StopRequest
+from cli.version import laneway_version
+from cli.wiring import no_provider_warning, open_shared
+from providers.prices import PriceBook
+from router.suggestion import or_one_of
+from workers.process import WorkerDependencies, all_queues, run_worker
+from workers.settings import WorkerSettings
+
+_log = logging.getLogger("laneway.worker")
+
+
+def run_worker_command(settings: Settings, queues: frozenset[str] | None) -> int:
+    """Work until a signal, then drain; returns the exit code. `queues` None means all.
+
+    Raises CommandError when something that it needs is missing or wrong.
+    """
+    set_up_logs(settings)
+    pepper = find_pepper(settings, make=False)
+    check_surroundings(settings)
+    return run_loop(lambda: _work(settings, pepper, queues))
+
+
+async def _work(settings: Settings, pepper: bytes, queues: frozenset[str] | None) -> int:
+    async with open_shared(settings, pepper) as shared:
+        if warning := no_provider_warning(shared.routes):
+            _log.warning("%s", warning)
+        known = all_queues(shared.routes)
+        for name in sorted(queues or ()):
+            if name not in known:
+                raise CommandError(f"there is no queue '{name}'; {or_one_of(name, known)}")
+        dependencies = WorkerDependencies(
+            database=shared.database,
+            contents=shared.contents,
+            routes=shared.routes,
+            prices=PriceBook(),
+            broker_url=shared.broker_url,
+            state_url=shared.state_url,
+            policy=settings.config.routing.retry_policy(),
+            limits=settings.config.batches,
+            settings=worker_settings(settings.environ),
+            queues=queues,
+            version=laneway_version(),
+        )
+        request = StopRequest()
+        watch = asyncio.create_task(_leave_at_once(request))
+        try:
+            await run_worker(dependencies, request.asked)
+        finally:
+            watch.cancel()
+        return Exit.OK
+
+
+async def _leave_at_once(request: StopRequest) -> None:
+    """End the process at the second signal: whatever was in flight is found by its lease."""
+    await request.insisted.wait()
+    _log.warning("stopped at once: calls in flight will be made again")
+    os._exit(Exit.INTERRUPTED)
+
+
+def worker_settings(environ: Mapping[str, str]) -> WorkerSettings:
+    """Read the time spans from the environment; what is not there has its default."""
+    default = WorkerSettings()
+    return WorkerSettings(
+        lease_ms=milliseconds(environ, "LANEWAY_LEASE_MS", default.lease_ms),
+        renew_ms=milliseconds(environ, "LANEWAY_RENEW_MS", default.renew_ms),
+        sweep_ms=milliseconds(environ, "LANEWAY_SWEEP_MS", default.sweep_ms),
+        republish_ms=milliseconds(environ, "LANEWAY_REPUBLISH_MS", default.republish_ms),
+        grace_ms=milliseconds(environ, "LANEWAY_GRACE_MS", default.grace_ms),
+    )

@@ -1,0 +1,109 @@
+"""The client: one process's way to every provider. It sends a call once and says what came of it.
+
+The wire formats are the dialects', the connections the transport's; here are the deadline, the cap on the body and
+the reading of every way in which a call can break off. Waiting, retrying and choosing another provider are not.
+"""
+
+import asyncio
+import dataclasses
+from typing import Protocol
+
+import httpx
+
+from providers.client_body import BodyNotDecodable, BodyTooLarge, read_body
+from providers.client_failures import Progress, broken_off
+from providers.client_transport import AiohttpTransport
+from providers.completion import Answer, Endpoint, Target
+from providers.dialects import Dialect, WireRequest, WireResponse, dialect, dialect_names
+from providers.failure import ErrorClass, Failure
+
+ATTEMPT_HEADER = "x-laneway-attempt"
+MAX_CACHED_URLS = 4096
+
+
+class Transport(Protocol):
+    """What the client needs of an httpx transport."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
+    async def aclose(self) -> None: ...
+
+
+class ProviderClient:
+    """Sends calls to providers over one pool of connections.
+
+    Create it inside a running event loop and use it on that loop only. The pool is not bounded: how many calls run at
+    once is the engine's to decide.
+    """
+
+    def __init__(self, transport: Transport | None = None) -> None:
+        self._transport = transport or AiohttpTransport()
+        self._dialects: dict[str, Dialect] = {name: dialect(name) for name in dialect_names()}
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def call(
+        self, target: Target, endpoint: Endpoint, body: bytes, *, attempt_id: str, timeout_ms: int
+    ) -> Answer | Failure:
+        """Make one call: at most one request on the wire, never more than `timeout_ms` in all.
+
+        `timeout_ms` runs from now to the last byte read; the target's own bound cuts it further. `attempt_id` is sent
+        as `x-laneway-attempt`. Raises nothing but CancelledError, which closes the call's connection.
+        """
+        speaker = self._dialects.get(target.dialect)
+        if speaker is None:
+            return Failure(ErrorClass.INTERNAL, f"provider {target.provider!r}: no dialect {target.dialect!r}")
+        wire = speaker.encode(endpoint, body, target)
+        if isinstance(wire, Failure):
+            return wire
+        response = await self._send(target, wire, attempt_id, min(timeout_ms, target.total_timeout_ms))
+        if isinstance(response, Failure):
+            return response
+        outcome = speaker.decode(endpoint, response, target)
+        if wire.dropped_params and isinstance(outcome, Answer):
+            return dataclasses.replace(outcome, dropped_params=wire.dropped_params)
+        return outcome
+
+    async def aclose(self) -> None:
+        """Close the connections. Calls still running end as failures of class `network`."""
+        await self._transport.aclose()
+
+    async def _send(
+        self, target: Target, wire: WireRequest, attempt_id: str, timeout_ms: int
+    ) -> WireResponse | Failure:
+        """Send and read to the end; turn every way of breaking off into a failure."""
+        request: httpx.Request | None = None
+        status: int | None = None
+        try:
+            request = self._request(wire, attempt_id, target.connect_timeout_ms)
+            async with asyncio.timeout(timeout_ms / 1_000):
+                response = await self._transport.handle_async_request(request)
+                status = response.status_code
+                return await _read(response, target.max_response_bytes)
+        except Exception as error:
+            handed_over = request is not None and bool(request.extensions.get("handed_over"))
+            return broken_off(error, Progress(target, timeout_ms, status, handed_over))
+
+    def _request(self, wire: WireRequest, attempt_id: str, connect_timeout_ms: int) -> httpx.Request:
+        url = self._urls.get(wire.url)
+        if url is None:
+            if len(self._urls) >= MAX_CACHED_URLS:
+                self._urls.clear()
+            url = self._urls[wire.url] = httpx.URL(wire.url)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in wire.headers]
+        headers.append((ATTEMPT_HEADER.encode(), attempt_id.encode("latin-1")))
+        extensions = {"timeout": {"connect": connect_timeout_ms / 1_000}}
+        return httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(wire.content), extensions=extensions)
+
+
+async def _read(response: httpx.Response, max_bytes: int) -> WireResponse:
+    """Read a response whole. A refusal stays one when its body cannot be read: its status says enough."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    try:
+        body = await read_body(response.stream, headers.get("content-encoding", ""), max_bytes)
+    except (BodyTooLarge, BodyNotDecodable, httpx.TransportError):
+        if response.status_code < 300:
+            raise
+        body = b""
+    finally:
+        await response.stream.aclose()
+    return WireResponse(response.status_code, headers, body)

@@ -1,0 +1,56 @@
+"""A response body, read whole and decompressed under one cap, so that no body can fill the memory."""
+
+import zlib
+from collections.abc import AsyncIterable
+
+IDENTITY = ("", "identity")
+ZLIB_FAMILY = ("gzip", "x-gzip", "deflate")
+_AUTO_HEADER = zlib.MAX_WBITS | 32
+
+
+class BodyTooLarge(Exception):
+    """The body passes the cap; nothing of it is kept."""
+
+
+class BodyNotDecodable(Exception):
+    """The body's compression is unknown, damaged or cut short."""
+
+
+async def read_body(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int) -> bytes:
+    """Read and decompress a body. Raises BodyTooLarge, BodyNotDecodable, and what reading raises.
+
+    We ask for no compression; gzip and deflate are understood all the same, as some servers compress unasked.
+    At most `max_bytes` and one network read are ever in memory, whatever a small compressed body unpacks to.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ZLIB_FAMILY:
+        return await _read_compressed(pieces, max_bytes)
+    if encoding not in IDENTITY:
+        raise BodyNotDecodable(f"content-encoding {encoding[:40]!r} is not understood")
+    kept: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > max_bytes:
+            raise BodyTooLarge
+        kept.append(piece)
+    return kept[0] if len(kept) == 1 else b"".join(kept)
+
+
+async def _read_compressed(pieces: AsyncIterable[bytes], max_bytes: int) -> bytes:
+    kept = bytearray()
+    decoder = zlib.decompressobj(_AUTO_HEADER)
+    try:
+        async for piece in pieces:
+            while piece:
+                if decoder.eof:  # gzip allows several members in a row
+                    decoder = zlib.decompressobj(_AUTO_HEADER)
+                kept += decoder.decompress(piece, max_bytes - len(kept) + 1)
+                if len(kept) > max_bytes:
+                    raise BodyTooLarge
+                piece = decoder.unused_data or decoder.unconsumed_tail
+    except zlib.error:
+        raise BodyNotDecodable("its compression is damaged") from None
+    if not decoder.eof:
+        raise BodyNotDecodable("its compressed body is cut short")
+    return bytes(kept)

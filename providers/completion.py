@@ -1,0 +1,71 @@
+"""What a completion is to Laneway: the endpoint, where a call goes, what it used, what came back."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Endpoint(StrEnum):
+    """The request shapes that a job can carry, named by their path."""
+
+    CHAT = "/v1/chat/completions"
+    EMBEDDINGS = "/v1/embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, each a non-negative integer. Details are parts of the totals, not additions."""
+
+    prompt_tokens: int = 0
+    """All input tokens, the cached ones included."""
+    completion_tokens: int = 0
+    """All output tokens, the reasoning ones included."""
+    cached_tokens: int = 0
+    """Input tokens read from the provider's prompt cache."""
+    cache_write_tokens: int = 0
+    """Input tokens written to the provider's prompt cache."""
+    reasoning_tokens: int = 0
+    """Output tokens spent on hidden reasoning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One deployment as the wire sees it: where to send, as whom, and what that server needs."""
+
+    provider: str
+    """The config entry's name, e.g. `openai` or `azure-eu`."""
+    dialect: str
+    """The dialect's name in `providers.dialects`, e.g. `openai`."""
+    base_url: str
+    """Without a trailing slash, e.g. `https://api.openai.com/v1`."""
+    model: str
+    """The model name that this provider knows."""
+    api_key: str | None = field(default=None, repr=False)
+    """The credential; None for servers that take none. Never printed."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Extra headers from the config."""
+    quirks: frozenset[str] = frozenset()
+    """Members of `providers.catalogue.Quirk`: how this server departs from its dialect."""
+    connect_timeout_ms: int = 10_000
+    total_timeout_ms: int = 600_000
+    """Upper bound of one call from the first byte sent to the last byte read; a job's own deadline may cut it."""
+    max_response_bytes: int = 32 * 1024 * 1024
+    """Bodies larger than this, counted after decompression, are refused as `invalid_response`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's usable answer to a request that was not streamed."""
+
+    body: bytes
+    """JSON in OpenAI's shape for the endpoint, ready to hand to the caller."""
+    model: str | None
+    """What the provider says it served; None when it does not say."""
+    usage: Usage | None
+    """None when the provider reported none, or nothing credible."""
+    finish_reason: str | None = None
+    service_tier: str | None = None
+    provider_request_id: str | None = None
+    reported_cost_nanousd: int | None = None
+    """The provider's own price of the call, where it states one."""
+    dropped_params: tuple[str, ...] = ()
+    """Fields of the request that the provider does not take and that were left out of the call."""

@@ -1,0 +1,100 @@
+"""A request of the openai dialect, changed into what one server takes."""
+
+import hashlib
+from typing import Any
+
+from providers.catalogue.quirk import Quirk
+
+NOT_SENT = ("stream", "stream_options")
+"""Jobs are not streamed to the provider yet; the answer is whole."""
+
+DROPS: dict[Quirk, tuple[str, ...]] = {
+    Quirk.NO_SEED: ("seed",),
+    Quirk.NO_LOGPROBS: ("logprobs", "top_logprobs"),
+    Quirk.NO_LOGIT_BIAS: ("logit_bias",),
+    Quirk.NO_PENALTIES: ("frequency_penalty", "presence_penalty"),
+    Quirk.NO_PARALLEL_TOOL_CALLS: ("parallel_tool_calls",),
+    Quirk.NO_ACCOUNT_FIELDS: (
+        "user",
+        "store",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "service_tier",
+    ),
+}
+"""Quirks that leave fields out. `stream_options` is never sent here, so `NO_STREAM_OPTIONS` needs no entry."""
+
+RENAMES: dict[Quirk, tuple[str, str]] = {
+    Quirk.MAX_TOKENS: ("max_completion_tokens", "max_tokens"),
+    Quirk.MAX_COMPLETION_TOKENS: ("max_tokens", "max_completion_tokens"),
+    Quirk.RANDOM_SEED: ("seed", "random_seed"),
+}
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHORT_ID_CHARS = 9
+
+
+def apply_quirks(request: dict[str, Any], quirks: frozenset[str]) -> tuple[str, ...]:
+    """Change a parsed request in place; return the names of the fields that were left out, in order.
+
+    Of the two output limits at most one is sent, as servers refuse both: the newer name wins.
+    """
+    for old, new in (RENAMES[quirk] for quirk in RENAMES if quirk in quirks):
+        _rename(request, old, new)
+    if "max_completion_tokens" in request and "max_tokens" in request:
+        del request["max_tokens"]
+    dropped = [name for quirk in DROPS if quirk in quirks for name in DROPS[quirk] if name in request]
+    for name in dropped:
+        del request[name]
+    if Quirk.NO_N in quirks and request.get("n") == 1:
+        del request["n"]
+    messages = request.get("messages")
+    if isinstance(messages, list):
+        dropped += _change_messages([message for message in messages if isinstance(message, dict)], quirks)
+    return tuple(dropped)
+
+
+def _rename(request: dict[str, Any], old: str, new: str) -> None:
+    """Move a value to its other name; where both are given, that of the newer name (the output limit's) wins."""
+    if old not in request:
+        return
+    value = request.pop(old)
+    if request.get(new) is None or old == "max_completion_tokens":
+        request[new] = value
+
+
+def _change_messages(messages: list[dict[str, Any]], quirks: frozenset[str]) -> list[str]:
+    named = False
+    for message in messages:
+        if Quirk.SYSTEM_ROLE in quirks and message.get("role") == "developer":
+            message["role"] = "system"
+        if Quirk.NO_MESSAGE_NAMES in quirks and message.get("role") != "tool" and "name" in message:
+            del message["name"]
+            named = True
+        if Quirk.SHORT_TOOL_IDS in quirks:
+            _shorten_tool_ids(message)
+    return ["messages[].name"] if named else []
+
+
+def _shorten_tool_ids(message: dict[str, Any]) -> None:
+    if isinstance(message.get("tool_call_id"), str):
+        message["tool_call_id"] = short_tool_id(message["tool_call_id"])
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
+        if isinstance(call, dict) and isinstance(call.get("id"), str):
+            call["id"] = short_tool_id(call["id"])
+
+
+def short_tool_id(tool_id: str) -> str:
+    """Return nine letters and digits for any id: itself where it is one already, else always the same digest."""
+    if len(tool_id) == _SHORT_ID_CHARS and tool_id.isascii() and tool_id.isalnum():
+        return tool_id
+    number = int.from_bytes(hashlib.blake2b(tool_id.encode("utf-8", "replace"), digest_size=8).digest())
+    letters = []
+    for _ in range(_SHORT_ID_CHARS):
+        number, place = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[place])
+    return "".join(letters)

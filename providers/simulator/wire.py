@@ -1,0 +1,47 @@
+"""The wire: HTTP/1.1 requests as read and response heads as bytes."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+JSON: Final = "application/json"
+CHUNK_END: Final = b"0\r\n\r\n"
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, read to its end."""
+
+    method: str
+    path: str
+    """Path without query, percent-encoding left as it came."""
+    body: bytes
+    authorization: bytes
+    """Value of the header, empty if absent."""
+    attempt: bytes | None
+    """Value of `x-laneway-attempt`."""
+    keep_alive: bool
+    """Whether the connection may stay open after the answer."""
+
+
+def head(
+    status: int,
+    content_type: str,
+    length_bytes: int | None,
+    *,
+    headers: tuple[tuple[str, str], ...] = (),
+    keep_alive: bool = True,
+) -> bytes:
+    """Return the head of a response; a body of unknown length (None) is sent in chunks."""
+    size = "transfer-encoding: chunked" if length_bytes is None else f"content-length: {length_bytes}"
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers) if headers else ""
+    close = "" if keep_alive else "connection: close\r\n"
+    phrase = _PHRASES.get(status, "Unknown")
+    lines = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: {content_type}\r\n{size}\r\n{close}{more}\r\n"
+    return lines.encode("latin-1")
+
+
+def chunk(data: bytes) -> bytes:
+    """Return a piece of a body sent in chunks; empty for no data, since an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""

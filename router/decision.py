@@ -1,0 +1,161 @@
+"""What to do after a provider call failed: try again here, move to the next deployment, or give up.
+
+In this order:
+
+1. The deadline has passed: give up, with the failure's own class.
+2. A bound is reached (tries, calls of unknown outcome, attempts of any kind), or the class is final: give up, same.
+3. The class allows another deployment, one is left, and staying is not worth it: fail over, at once. It is not when
+   the class never stays, the tries here are used up, the wait would be longer than our patience, or only one more
+   call of unknown outcome is allowed (it is better spent elsewhere).
+4. The class never stays: give up.
+5. Stay: wait as long as the provider asks, plus a random share of an exponential back-off (full jitter). The last
+   deployment of a route is tried until the bounds of step 2.
+6. The wait would end at or after the deadline: fail over if step 3 could, else give up as `expired`.
+
+Counting: `attempt` is the claim's number and already includes the call that failed. The other counters of JobFacts
+stand as they were before it; `counted` adds it, `after` gives the counters to write with the decision.
+"""
+
+from dataclasses import dataclass, replace
+
+from providers.failure import ErrorClass, Failure
+from router.failure_rules import RULES, Here, Rule
+
+_MAX_DOUBLINGS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What a decision needs to know of a job."""
+
+    attempt: int
+    """Number of the claim whose call failed, from 1; drained and rescued claims count too."""
+    tries: int
+    """Earlier failures over all deployments that used up a try."""
+    provider_tries: int
+    """Earlier failures at the present deployment, rate limits included (they lengthen the back-off)."""
+    unknowns: int
+    """Earlier calls that may have been served and billed without an answer."""
+    route_index: int
+    """Which deployment of the route failed, from 0."""
+    route_length: int
+    """How many deployments the route has."""
+    deadline_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The bounds of one job's tries."""
+
+    max_tries: int = 5
+    """Over all deployments; rate limits do not count."""
+    tries_per_provider: int = 3
+    """At one deployment while another is left."""
+    max_unknowns: int = 2
+    """Calls of unknown outcome; reaching it ends the job, so 1 never repeats such a call."""
+    base_delay_ms: int = 500
+    max_delay_ms: int = 60_000
+    max_attempts: int = 100
+    """Hard bound on claims of any kind: nothing loops for ever."""
+    patience_ms: int = 5_000
+    """A longer wait than this is not worth it while another deployment is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Call the same deployment again, not before this time."""
+
+    not_before_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """Call another deployment of the route, not before this time."""
+
+    route_index: int
+    not_before_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """End the job with this class; `expired` ends it as expired, any other class as failed."""
+
+    error_class: ErrorClass
+
+
+Decision = Retry | Failover | GiveUp
+
+
+def decide(failure: Failure, facts: JobFacts, policy: RetryPolicy, *, now_ms: int, jitter: float) -> Decision:
+    """Decide what follows a failed call. `jitter` is a random number in [0, 1), drawn by the caller.
+
+    Total over every error class. A returned time is at or after `now_ms` and before the deadline.
+    """
+    rule = RULES[failure.error_class]
+    total = counted(failure, facts)
+    if now_ms >= facts.deadline_at_ms or _is_exhausted(rule, total, policy):
+        return GiveUp(failure.error_class)
+    asked_ms = max(failure.retry_after_ms or 0, 0)
+    ceiling_ms = _ceiling_ms(total.provider_tries, policy)
+    onward = _onward(rule, total, now_ms)
+    is_last_unknown = total.unknowns > facts.unknowns and total.unknowns + 1 >= policy.max_unknowns
+    if onward and (is_last_unknown or not _worth_staying(rule, total, policy, max(asked_ms, ceiling_ms))):
+        return onward
+    if rule.here is Here.NEVER:
+        return GiveUp(failure.error_class)
+    not_before_ms = now_ms + asked_ms + int(ceiling_ms * jitter)
+    if not_before_ms < facts.deadline_at_ms:
+        return Retry(not_before_ms)
+    return onward or GiveUp(ErrorClass.EXPIRED)
+
+
+def counted(failure: Failure, facts: JobFacts) -> JobFacts:
+    """Add a failure to the counters."""
+    rule = RULES[failure.error_class]
+    return replace(
+        facts,
+        tries=facts.tries + rule.uses_try,
+        provider_tries=facts.provider_tries + 1,
+        unknowns=facts.unknowns + (failure.outcome_unknown or rule.possibly_billed),
+    )
+
+
+def after(failure: Failure, facts: JobFacts, decision: Decision) -> JobFacts:
+    """The counters to write together with a decision; the next claim raises `attempt` by itself."""
+    total = counted(failure, facts)
+    if isinstance(decision, Failover):
+        return replace(total, route_index=decision.route_index, provider_tries=0)
+    return total
+
+
+def _is_exhausted(rule: Rule, total: JobFacts, policy: RetryPolicy) -> bool:
+    return (
+        (rule.here is Here.NEVER and not rule.failover)
+        or total.attempt >= policy.max_attempts
+        or (rule.uses_try and total.tries >= policy.max_tries)
+        or total.unknowns >= policy.max_unknowns
+    )
+
+
+def _onward(rule: Rule, total: JobFacts, now_ms: int) -> Failover | None:
+    following = total.route_index + 1
+    return Failover(following, now_ms) if rule.failover and following < total.route_length else None
+
+
+def _worth_staying(rule: Rule, total: JobFacts, policy: RetryPolicy, wait_ms: int) -> bool:
+    match rule.here:
+        case Here.NEVER:
+            return False
+        case Here.ONCE_MORE:
+            tries = min(2, policy.tries_per_provider)
+        case Here.UP_TO_LIMIT:
+            tries = policy.tries_per_provider
+        case Here.WAIT:
+            tries = policy.max_attempts
+    return total.provider_tries < tries and wait_ms <= policy.patience_ms
+
+
+def _ceiling_ms(provider_tries: int, policy: RetryPolicy) -> int:
+    """The longest back-off after so many failures here: the base, doubled each time, capped."""
+    doublings: int = min(max(provider_tries - 1, 0), _MAX_DOUBLINGS)
+    return min(policy.base_delay_ms << doublings, policy.max_delay_ms)

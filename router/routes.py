@@ -1,0 +1,177 @@
+"""The route table: which deployments serve a model name, in which order.
+
+A public name of the configuration has its own deployments first, then those of its fallbacks, then those of their
+fallbacks, each deployment once; so names may fall back to each other. A name `provider/model` needs no configuration:
+it is served by any provider that is switched on, whatever the model is called.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from providers.catalogue import ProviderRow
+from providers.completion import Target
+from providers.price import Price
+from router.config import Config
+from router.config_error import ConfigError, dotted
+from router.connection import Connection, connect, is_switched_on
+from router.schema import DeploymentConfig, ModelConfig, ProviderConfig
+from router.suggestion import did_you_mean, nearest, or_one_of
+
+_MAX_MODEL_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one provider."""
+
+    provider: str
+    model: str
+    target: Target
+    price: Price | None
+    """From the configuration or the provider's catalogue row; None means the price book decides."""
+    pricing_id: str | None
+    """The provider's id in the price book; None when it is not there, or the address is another server's."""
+    max_parallel_requests: int
+    """Of the whole provider in one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A model name and the deployments that may serve it, the preferred first; never empty, none twice."""
+
+    name: str
+    deployments: tuple[Deployment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Every model name that can be served. Built once per configuration; safe to share."""
+
+    routes: Mapping[str, Route]
+    connections: Mapping[str, Connection]
+
+    def resolve(self, name: str) -> Route | None:
+        """Find the route of a public name or of `provider/model`; a public name wins. None when nothing serves it."""
+        if name in self.routes:
+            return self.routes[name]
+        provider, _, model = name.partition("/")
+        connection = self.connections.get(provider)
+        if connection is None or not model or len(model) > _MAX_MODEL_CHARACTERS or not model.isprintable():
+            return None
+        return Route(name, (_deployment(connection, model),))
+
+    def nearest(self, name: str, n: int = 3) -> list[str]:
+        """Suggest at most `n` servable names that look like `name`."""
+        provider, slash, model = name.partition("/")
+        prefixes = nearest(provider, self.connections, n) if slash and model else []
+        corrected = [f"{prefix}/{model}" for prefix in prefixes]
+        deployed = (f"{d.provider}/{d.model}" for route in self.routes.values() for d in route.deployments)
+        alike = nearest(name, [*self.routes, *deployed], n)
+        return list(dict.fromkeys([*alike, *corrected]))[:n]
+
+    def names(self) -> list[str]:
+        """The public names, in the order of the file."""
+        return list(self.routes)
+
+    def providers(self) -> tuple[str, ...]:
+        """The providers that are switched on: those of the file first, then those of the environment."""
+        return tuple(self.connections)
+
+    def max_parallel(self, provider: str) -> int:
+        """How many calls one process may have in flight to a provider. Raises KeyError for one that is not on."""
+        return self.connections[provider].max_parallel_requests
+
+
+def build_routes(config: Config, catalogue: Mapping[str, ProviderRow], environ: Mapping[str, str]) -> RouteTable:
+    """Join the configuration, the catalogue and the keys in the environment. Raises ConfigError.
+
+    A provider that the file names (in `providers`, in `use` or in `fallbacks`) must be usable; one that only the
+    environment could switch on is left out when it is not.
+    """
+    connections = _connections(config, catalogue, environ)
+    routes = {name: Route(name, _deployments(name, config, connections)) for name in config.models}
+    return RouteTable(routes, connections)
+
+
+def _connections(
+    config: Config, catalogue: Mapping[str, ProviderRow], environ: Mapping[str, str]
+) -> dict[str, Connection]:
+    entries = dict(config.providers)
+    for path, provider in _named_providers(config):
+        if provider not in entries and provider not in catalogue:
+            raise ConfigError(path, f"there is no provider '{provider}'", or_one_of(provider, [*entries, *catalogue]))
+        entries.setdefault(provider, ProviderConfig())
+    for provider in sorted(catalogue):
+        if is_switched_on(catalogue[provider], environ):
+            entries.setdefault(provider, ProviderConfig())
+    timeout_ms = config.routing.timeout_ms
+    return {
+        name: connect(name, entry, _row(name, entry, catalogue), environ=environ, timeout_ms=timeout_ms)
+        for name, entry in entries.items()
+    }
+
+
+def _named_providers(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the path and the provider of every `use`, and of every fallback that is not a public name."""
+    for name, model in config.models.items():
+        for index, deployment in enumerate(model.deployments):
+            yield dotted(("models", name, "deployments", index, "use")), deployment.provider
+        for index, fallback in enumerate(model.fallbacks):
+            if fallback not in config.models:
+                yield _fallback_provider(dotted(("models", name, "fallbacks", index)), fallback, config)
+
+
+def _fallback_provider(path: str, fallback: str, config: Config) -> tuple[str, str]:
+    provider, _, model = fallback.partition("/")
+    if not model:
+        message = f"there is no model '{fallback}' in this file"
+        raise ConfigError(path, message, did_you_mean(fallback, config.models) or "or write provider/model")
+    return path, provider
+
+
+def _row(name: str, entry: ProviderConfig, catalogue: Mapping[str, ProviderRow]) -> ProviderRow:
+    kind = entry.type or name
+    if kind in catalogue:
+        return catalogue[kind]
+    if entry.type is None:
+        message = f"'{name}' is no provider of the catalogue"
+        raise ConfigError(dotted(("providers", name)), message, did_you_mean(name, catalogue) or "set type")
+    raise ConfigError(dotted(("providers", name, "type")), f"there is no type '{kind}'", or_one_of(kind, catalogue))
+
+
+def _deployments(name: str, config: Config, connections: Mapping[str, Connection]) -> tuple[Deployment, ...]:
+    """List a model's own deployments, then those of its fallbacks, nearest first, each (provider, model) once."""
+    found: dict[tuple[str, str], Deployment] = {}
+    for reached in _with_fallbacks(name, config):
+        model = config.models.get(reached) or ModelConfig(deployments=(DeploymentConfig(use=reached),))
+        for item in sorted(model.deployments, key=lambda deployment: deployment.order):
+            price = item.price.price() if item.price else None
+            deployment = _deployment(connections[item.provider], item.model, price)
+            found.setdefault((item.provider, item.model), deployment)
+    return tuple(found.values())
+
+
+def _with_fallbacks(name: str, config: Config) -> list[str]:
+    """List a name and all that it falls back to, breadth first: its own fallbacks before theirs. Loops end."""
+    reached = {name: None}
+    for current in (waiting := [name]):
+        model = config.models.get(current)
+        for index, fallback in enumerate(model.fallbacks if model else ()):
+            if fallback == current:
+                path = dotted(("models", current, "fallbacks", index))
+                raise ConfigError(path, "a model cannot fall back to itself", "remove it")
+            if fallback not in reached:
+                reached[fallback] = None
+                waiting.append(fallback)
+    return list(reached)
+
+
+def _deployment(connection: Connection, model: str, price: Price | None = None) -> Deployment:
+    return Deployment(
+        provider=connection.target.provider,
+        model=model,
+        target=connection.to(model),
+        price=price or connection.prices.get(model),
+        pricing_id=connection.pricing_id,
+        max_parallel_requests=connection.max_parallel_requests,
+    )

@@ -1,0 +1,194 @@
+"""The sections of a configuration: every setting, its unit, its default, and what is refused.
+
+The field names of the file stand in `alias` where the unit is part of ours (`timeout` is `timeout_ms` here). A setting
+that Laneway does not act on yet is listed in `planned` and refused by name: a limit that is read and not kept would
+be worse than none.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from providers.price import Price
+from router.decision import RetryPolicy
+from router.measures import Count, DurationMs, PriceNanousd, SizeBytes
+from router.values import BaseUrl, DatabaseUrl, HeaderName, HeaderValue, Listen, ModelName, Secret, Use
+
+_NO_LIMITS = "provider limits are not enforced in this version"
+
+
+class Section(BaseModel):
+    """One mapping of the file. Unknown keys are errors; an empty section means its defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    planned: ClassVar[Mapping[str, str]] = {}
+    """Keys that have a meaning in Laneway's plan and no effect yet -> why they are refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, data: object) -> object:
+        return {} if data is None else data
+
+
+def empty_is_no_entry(value: object) -> object:
+    """Take a mapping that was left empty in the file for one without entries."""
+    return {} if value is None else value
+
+
+class PriceConfig(Section):
+    """What one model costs at one provider, in US dollars per million tokens."""
+
+    input_nanousd_per_mtok: PriceNanousd = Field(alias="input")
+    output_nanousd_per_mtok: PriceNanousd = Field(alias="output")
+    cached_input_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cached_input")
+    cache_write_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cache_write")
+
+    def price(self) -> Price:
+        return Price(
+            input_nanousd_per_mtok=self.input_nanousd_per_mtok,
+            output_nanousd_per_mtok=self.output_nanousd_per_mtok,
+            cached_input_nanousd_per_mtok=self.cached_input_nanousd_per_mtok,
+            cache_write_nanousd_per_mtok=self.cache_write_nanousd_per_mtok,
+        )
+
+
+class ProviderConfig(Section):
+    """One vendor account or server: where it is, the credential, how much at once."""
+
+    planned: ClassVar[Mapping[str, str]] = {
+        "api_version": "dated API versions are not spoken in this version",
+        "rpm": _NO_LIMITS,
+        "tpm": _NO_LIMITS,
+        "rpd": _NO_LIMITS,
+    }
+    type: str | None = None
+    """A catalogue id; None means the entry's own name."""
+    api_key: Secret | None = None
+    """None means the catalogue's variable for this provider (only for its own address), or no key."""
+    base_url: BaseUrl | None = None
+    """None means the catalogue's address."""
+    allow_http: bool = False
+    """Send the credential over plain http to a host that is not private."""
+    max_parallel_requests: Count = 256
+    """Calls in flight to this provider in one worker process."""
+    timeout_ms: DurationMs | None = Field(default=None, alias="timeout")
+    """Total time of one call; None means `routing.timeout`."""
+    connect_timeout_ms: DurationMs = Field(default=10_000, alias="connect_timeout")
+    headers: Annotated[dict[HeaderName, HeaderValue], BeforeValidator(empty_is_no_entry)] = {}
+    """Sent with every call; the values are treated as secrets."""
+    prices: Annotated[dict[ModelName, PriceConfig], BeforeValidator(empty_is_no_entry)] = {}
+    """Model at this provider -> its price; wins over the price catalogue, yields to a deployment's own `price`."""
+
+
+class DeploymentConfig(Section):
+    """One model at one provider, as a target of a public model name."""
+
+    planned: ClassVar[Mapping[str, str]] = {
+        "rpm": _NO_LIMITS,
+        "tpm": _NO_LIMITS,
+        "rpd": _NO_LIMITS,
+        "max_parallel_requests": "concurrency is limited per provider in this version (providers.<name>)",
+        "weight": "deployments are tried in order in this version, not by weight",
+    }
+    use: Use
+    """`provider/model`: everything after the first slash is the provider's own model name."""
+    order: Count = 1
+    """Deployments with a lower order are tried first; equal ones in the order of the file."""
+    price: PriceConfig | None = None
+
+    @property
+    def provider(self) -> str:
+        return self.use.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        return self.use.partition("/")[2]
+
+
+def _some(deployments: tuple[DeploymentConfig, ...]) -> tuple[DeploymentConfig, ...]:
+    if not deployments:
+        raise ValueError("should list at least one deployment, such as {use: openai/gpt-5-mini}")
+    return deployments
+
+
+class ModelConfig(Section):
+    """A public model name: the deployments that serve it, then the names to fall back to."""
+
+    planned: ClassVar[Mapping[str, str]] = {
+        "defaults": "default parameters are not merged into requests in this version",
+        "context_window_fallbacks": "fallbacks by error class are not built in this version; use fallbacks",
+        "content_policy_fallbacks": "fallbacks by error class are not built in this version; use fallbacks",
+    }
+    deployments: Annotated[tuple[DeploymentConfig, ...], AfterValidator(_some)]
+    fallbacks: tuple[ModelName, ...] = ()
+    """Public names of this file, or `provider/model`."""
+
+
+class RoutingConfig(Section):
+    """How long and how often a job is tried."""
+
+    planned: ClassVar[Mapping[str, str]] = {
+        "drop_params": "parameters are passed on as they are in this version",
+        "strategy": "deployments are tried in order in this version",
+        "breaker": "circuit breakers are not built in this version",
+    }
+    max_attempts: Count = 5
+    """Tries of one job over all providers; waiting out a rate limit is not a try."""
+    tries_per_provider: Count = 3
+    """Tries at one deployment before moving on; the last deployment is tried until `max_attempts`."""
+    retry_on_unknown: Count = 2
+    """Calls of one job that may end without our knowing whether they were served and billed; 1 never repeats one."""
+    timeout_ms: DurationMs = Field(default=600_000, alias="timeout")
+    """Total time of one call, from the first byte sent to the last byte read."""
+    retry_delay_ms: DurationMs = Field(default=500, alias="retry_delay")
+    """Upper bound of the first wait between tries; it doubles each time."""
+    max_retry_delay_ms: DurationMs = Field(default=60_000, alias="max_retry_delay")
+    """Where the doubling stops; a provider's own Retry-After is honoured beyond it."""
+
+    def retry_policy(self) -> RetryPolicy:
+        """The same bounds in the words of the decision."""
+        return RetryPolicy(
+            max_tries=self.max_attempts,
+            tries_per_provider=self.tries_per_provider,
+            max_unknowns=self.retry_on_unknown,
+            base_delay_ms=self.retry_delay_ms,
+            max_delay_ms=self.max_retry_delay_ms,
+        )
+
+
+class BatchLimits(Section):
+    """How large a batch may be."""
+
+    max_lines: Count = 1_000_000
+    max_file_bytes: SizeBytes = 2 * 1024**3
+    max_line_bytes: SizeBytes = 32 * 1024**2
+    max_open: Count | None = None
+    """Unfinished batches of one key; None is without limit."""
+
+
+class StoreConfig(Section):
+    """Where Laneway remembers, and for how long."""
+
+    url: DatabaseUrl | None = None
+    """A database URL, secret because it may hold a password; None is SQLite in the data directory."""
+    keep_content_ms: DurationMs = Field(default=30 * 86_400_000, alias="keep_content")
+    """How long the bodies and files of batches and async jobs are kept after the end."""
+    files: Literal["local", "database"] | None = None
+    """Where files live; None is local for SQLite and the database for PostgreSQL."""
+
+
+class ServerConfig(Section):
+    """Where the API listens and who is its operator."""
+
+    listen: Listen = "127.0.0.1:8080"
+    master_key: Secret | None = None
+    """The operator's key; never stored in the database."""
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])

@@ -1,0 +1,1 @@
+"""Remembers: the SQL tables and every query on them, migrations, file contents, Redis keys."""

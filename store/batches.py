@@ -1,0 +1,164 @@
+"""What the API asks of batches: make one, look at it, list them, cancel one. The workers do the rest."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, true, update
+
+from router.lifecycle import BATCH_ACTIVE, BatchEvent, BatchStatus, batch_statuses_before
+from store.files import get_file
+from store.page import Page, Window, read_page
+from store.tables import batch
+
+BATCH_PURPOSE = "batch"
+"""The purpose of files that a batch can read."""
+
+_PARSED = frozenset({"status", "metadata", "errors"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch to be made."""
+
+    batch_id: bytes
+    key_id: bytes
+    endpoint: str
+    input_file_id: bytes
+    window: str
+    """As the caller wrote it, e.g. `24h`."""
+    window_ms: int
+    metadata: dict[str, str]
+    output_expires_after_s: int | None
+    """Counted from the output file's creation; None is the default retention."""
+    max_open: int | None = None
+    """How many unfinished batches the key may have, this one included; None is without limit."""
+    retry_of: bytes | None = None
+
+
+class NoBatch(StrEnum):
+    """Why a batch was not made."""
+
+    NO_FILE = "no_file"  # missing, another key's, deleted or expired
+    WRONG_PURPOSE = "wrong_purpose"
+    TOO_MANY_OPEN = "too_many_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A cancel that came too late; `status` is where the batch stands."""
+
+    status: BatchStatus
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as its owner sees it. Each `..._at_ms` is null until the batch enters that status."""
+
+    id: bytes
+    key_id: bytes
+    retry_of: bytes | None
+    endpoint: str
+    model: str | None
+    """The one model of all lines; null when mixed or not yet known."""
+    window: str
+    status: BatchStatus
+    input_file_id: bytes
+    output_file_id: bytes | None
+    error_file_id: bytes | None
+    metadata: dict[str, str]
+    errors: tuple[dict[str, Any], ...]
+    """Validation errors `{code, line, message, param}`; empty unless the input was refused."""
+    total: int
+    completed: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_nanousd: int
+    """Sum of the known costs."""
+    unpriced: int
+    """Calls whose cost is not known."""
+    created_at_ms: int
+    expires_at_ms: int
+    in_progress_at_ms: int | None
+    finalizing_at_ms: int | None
+    completed_at_ms: int | None
+    failed_at_ms: int | None
+    expired_at_ms: int | None
+    cancelling_at_ms: int | None
+    cancelled_at_ms: int | None
+
+
+def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch:
+    """Make a batch in `validating`, if its input file is the key's own and its limits allow it."""
+    source = get_file(connection, now_ms, new.key_id, new.input_file_id, for_update=True)
+    if source is None:
+        return NoBatch.NO_FILE
+    if source.purpose != BATCH_PURPOSE:
+        return NoBatch.WRONG_PURPOSE
+    if new.max_open is not None and _count_open(connection, new.key_id) >= new.max_open:
+        return NoBatch.TOO_MANY_OPEN
+    connection.execute(
+        insert(batch).values(
+            id=new.batch_id,
+            key_id=new.key_id,
+            retry_of=new.retry_of,
+            endpoint=new.endpoint,
+            input_file_id=new.input_file_id,
+            window=new.window,
+            status=BatchStatus.VALIDATING,
+            metadata_json=json.dumps(new.metadata),
+            output_expires_after_s=new.output_expires_after_s,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + new.window_ms,
+        )
+    )
+    made = get_batch(connection, now_ms, new.key_id, new.batch_id)
+    assert made is not None
+    return made
+
+
+def get_batch(connection: Connection, now_ms: int, key_id: bytes, batch_id: bytes) -> BatchRow | None:
+    """Find a key's batch; None when it is missing or another key's."""
+    row = connection.execute(select(batch).where(batch.c.id == batch_id, batch.c.key_id == key_id)).first()
+    return None if row is None else _batch_row(row)
+
+
+def list_batches(connection: Connection, now_ms: int, key_id: bytes, window: Window) -> Page[BatchRow] | None:
+    """List a key's batches; None when the cursor is no batch of this key."""
+    return read_page(connection, batch, window, owned=batch.c.key_id == key_id, shown=true(), make=_batch_row)
+
+
+def request_cancel(connection: Connection, now_ms: int, key_id: bytes, batch_id: bytes) -> BatchRow | Refused | None:
+    """Move a key's batch to `cancelling`; the workers end it. None when it is missing or another key's.
+
+    Repeating it is fine while it is `cancelling`. A batch that is done, or writes its files already, is refused.
+    """
+    connection.execute(
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.key_id == key_id)
+        .where(batch.c.status.in_(batch_statuses_before(BatchEvent.CANCEL)))
+        .values(status=BatchStatus.CANCELLING, closing=BatchStatus.CANCELLED, cancelling_at_ms=now_ms)
+    )
+    found = get_batch(connection, now_ms, key_id, batch_id)
+    if found is None or found.status is BatchStatus.CANCELLING:
+        return found
+    return Refused(found.status)
+
+
+def _count_open(connection: Connection, key_id: bytes) -> int:
+    query = select(func.count()).where(batch.c.key_id == key_id, batch.c.status.in_(sorted(BATCH_ACTIVE)))
+    return connection.execute(query).scalar_one()
+
+
+def _batch_row(row: Row[Any]) -> BatchRow:
+    plain = {name: getattr(row, name) for name in BatchRow.__dataclass_fields__ if name not in _PARSED}
+    return BatchRow(
+        **plain,
+        status=BatchStatus(row.status),
+        metadata=json.loads(row.metadata_json),
+        errors=tuple(json.loads(row.errors_json or "[]")),
+    )

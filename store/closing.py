@@ -1,0 +1,125 @@
+"""Closing: jobs that must not run any more end as `cancelled` or `expired`, in steps of bounded size.
+
+A batch closes because its caller cancelled it or its window ran out. Its waiting lines end at once; its running
+calls get a short grace, then they end too and their workers are told to cut them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from providers.failure import ErrorClass
+from router.lifecycle import JOB_ACTIVE, BatchStatus, JobState
+from router.outcome import AttemptOutcome
+from store.progress import BatchProgress, record_progress
+from store.tables import attempt, batch, job, slices
+
+_SLICES = 16
+_JOBS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A batch on its way to `cancelled` or `expired`."""
+
+    batch_id: bytes
+    state: JobState
+    """What its open lines become."""
+    cut_running: bool
+    """Whether the grace of its running calls is over."""
+
+
+def begin_expiry(connection: Connection, now_ms: int) -> None:
+    """Mark the batches whose window has run out."""
+    connection.execute(
+        update(batch)
+        .where(batch.c.status == BatchStatus.IN_PROGRESS, batch.c.closing.is_(None), batch.c.expires_at_ms <= now_ms)
+        .values(closing=BatchStatus.EXPIRED)
+    )
+
+
+def closing_batches(connection: Connection, now_ms: int, grace_ms: int) -> list[Closing]:
+    """List the batches with lines still to be closed."""
+    rows = connection.execute(
+        select(batch.c.id, batch.c.closing, batch.c.cancelling_at_ms, batch.c.expires_at_ms).where(
+            batch.c.status.in_((BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING)),
+            batch.c.closing.is_not(None),
+            batch.c.completed + batch.c.failed < batch.c.total,
+        )
+    )
+    found = []
+    for row in rows:
+        cancelled = row.closing == BatchStatus.CANCELLED
+        since = row.cancelling_at_ms if cancelled else row.expires_at_ms
+        state = JobState.CANCELLED if cancelled else JobState.EXPIRED
+        found.append(Closing(row.id, state, now_ms >= (since or 0) + grace_ms))
+    return found
+
+
+def close_lines(connection: Connection, now_ms: int, closing: Closing) -> int:
+    """End up to a few thousand waiting lines of a closing batch; returns how many, 0 when none waits any more."""
+    slice_ids = connection.execute(
+        select(slices.c.id)
+        .where(slices.c.batch_id == closing.batch_id, slices.c.claimed_at_ms.is_(None))
+        .limit(_SLICES)
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    unclaimed = list(slice_ids)
+    if unclaimed:
+        connection.execute(update(slices).where(slices.c.id.in_(unclaimed)).values(claimed_at_ms=now_ms))
+        waiting = select(job.c.id).where(job.c.slice_id.in_(unclaimed), job.c.state == JobState.QUEUED)
+    else:
+        waiting = select(job.c.id).where(job.c.batch_id == closing.batch_id, job.c.state == JobState.QUEUED)
+    waiting = waiting.order_by(job.c.id).limit(_JOBS).with_for_update(skip_locked=True)
+    return _end(connection, now_ms, closing, list(connection.execute(waiting).scalars()))
+
+
+def cut_lines(connection: Connection, now_ms: int, closing: Closing) -> list[bytes]:
+    """End the running lines of a closing batch; returns their jobs, whose calls are to be cut."""
+    running = (
+        select(job.c.id)
+        .join(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == job.c.attempt))
+        .where(
+            attempt.c.outcome == AttemptOutcome.STARTED,
+            job.c.batch_id == closing.batch_id,
+            job.c.state == JobState.IN_PROGRESS,
+        )
+        .order_by(job.c.id)
+        .limit(_JOBS)
+        .with_for_update(of=job, skip_locked=True)
+    )
+    job_ids = list(connection.execute(running).scalars())
+    _end(connection, now_ms, closing, job_ids)
+    return job_ids
+
+
+def _end(connection: Connection, now_ms: int, closing: Closing, job_ids: Sequence[bytes]) -> int:
+    if not job_ids:
+        return 0
+    error_class = ErrorClass.CANCELLED if closing.state == JobState.CANCELLED else ErrorClass.EXPIRED
+    connection.execute(
+        update(job)
+        .where(job.c.id.in_(job_ids))
+        .values(state=closing.state, error_class=error_class, slice_id=None, finished_at_ms=now_ms)
+    )
+    record_progress(connection, now_ms, {closing.batch_id: BatchProgress(failed=len(job_ids))})
+    return len(job_ids)
+
+
+def expire_jobs(connection: Connection, now_ms: int) -> list[bytes]:
+    """End single jobs whose deadline has passed; returns those whose calls may still run and are to be cut."""
+    late = connection.execute(
+        select(job.c.id, job.c.state)
+        .where(job.c.batch_id.is_(None), job.c.state.in_(JOB_ACTIVE), job.c.deadline_at_ms <= now_ms)
+        .order_by(job.c.id)
+        .limit(_JOBS)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if late:
+        connection.execute(
+            update(job)
+            .where(job.c.id.in_([row.id for row in late]))
+            .values(state=JobState.EXPIRED, error_class=ErrorClass.EXPIRED, finished_at_ms=now_ms)
+        )
+    return [row.id for row in late if row.state == JobState.IN_PROGRESS]

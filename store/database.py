@@ -1,0 +1,155 @@
+"""The database: one door for every query, the same for SQLite and PostgreSQL.
+
+A query is a synchronous function `query(connection, now_ms, ...)`. `Database.write` runs it inside one transaction
+with the database's own time as `now_ms`; `Database.read` likewise, without the write lock.
+
+On SQLite a query runs whole on one thread, so its statements cost no hop each: one thread owns the only writing
+connection of the process (`BEGIN IMMEDIATE`, so a write never upgrades a read), two more read. On PostgreSQL it runs
+through `run_sync` on an asyncpg connection. Transactions that PostgreSQL rolls back for a deadlock are run again.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, QueuePool
+
+from store.clock import now_ms
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Query = Callable[Concatenate[Connection, int, P], T]
+
+_BUSY_MS = 5_000
+_READERS = 2
+_ROLLED_BACK = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL undid everything, run it again
+_log = logging.getLogger(__name__)
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be used just now (locked for seconds, gone, restarting). Nothing is known to be written."""
+
+
+class Database(Protocol):
+    """Runs queries. Both methods raise `StoreUnavailable` where waiting a little and asking again may help."""
+
+    async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `query(connection, now_ms, ...)` in one transaction and commit it."""
+        ...
+
+    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `query(connection, now_ms, ...)` on one consistent view, without writing."""
+        ...
+
+    async def close(self) -> None:
+        """Give all connections back. Nothing may be asked afterwards."""
+        ...
+
+
+def open_database(url: str) -> Database:
+    """Open `sqlite:///path` or `postgresql+asyncpg://...`; raises ValueError on any other kind."""
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        return SqliteDatabase(url)
+    if backend == "postgresql":
+        return PostgresDatabase(url)
+    raise ValueError(f"database URL of kind {backend!r}: use sqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME")
+
+
+class SqliteDatabase:
+    """SQLite in WAL mode, `synchronous=FULL`: a commit survives a kill and a power cut."""
+
+    def __init__(self, url: str) -> None:
+        self._writing = sqlite_engine(url, immediate=True, pool_size=1)
+        self._reading = sqlite_engine(url, immediate=False, pool_size=_READERS)
+        self._writer = ThreadPoolExecutor(1, "sqlite-write")
+        self._readers = ThreadPoolExecutor(_READERS, "sqlite-read")
+
+    async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._writer, self._writing, query, *args, **kwargs)
+
+    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._readers, self._reading, query, *args, **kwargs)
+
+    async def _run(
+        self, pool: ThreadPoolExecutor, engine: Engine, query: Query[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def transaction() -> T:
+            with engine.begin() as connection:
+                return query(connection, now_ms(connection), *args, **kwargs)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, transaction)
+        except OperationalError as error:
+            raise StoreUnavailable(f"SQLite: {error.orig}") from error
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._writing.dispose()
+        self._reading.dispose()
+
+
+class PostgresDatabase:
+    """PostgreSQL through asyncpg, for one host or many."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self._engine = create_async_engine(url, poolclass=None, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
+
+    async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await _on_postgres(self._engine, query, *args, **kwargs)
+
+    async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await _on_postgres(self._engine, query, *args, **kwargs)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def _on_postgres(engine: AsyncEngine, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def transaction(connection: Connection) -> T:
+        return query(connection, now_ms(connection), *args, **kwargs)
+
+    for again in (True, True, False):
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(transaction)
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if again and state in _ROLLED_BACK:
+                _log.info("transaction rolled back (%s), running it again", state)
+                continue
+            if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+                raise StoreUnavailable(f"PostgreSQL: {type(error.orig).__name__}") from error
+            raise
+        except (OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+    raise AssertionError("unreachable")
+
+
+def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:
+    """Make an engine whose transactions begin with `BEGIN IMMEDIATE` (writers) or `BEGIN` (readers)."""
+    engine = create_engine(
+        url,
+        poolclass=NullPool if pool_size == 0 else QueuePool,
+        **({} if pool_size == 0 else {"pool_size": pool_size, "max_overflow": 0}),
+        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,41 @@
+"""Ids: uuid7, 16 bytes in SQL; outside a prefix and 26 characters of base32 without padding, in lower case."""
+
+import base64
+import binascii
+from enum import StrEnum
+
+import uuid_utils
+
+MASTER_KEY_ID = bytes(16)
+"""The `key` row that owns what the master key makes."""
+
+
+class Prefix(StrEnum):
+    """What an id outside begins with, by the kind of the object."""
+
+    JOB = "job_"
+    BATCH = "batch_"
+    BATCH_LINE = "batch_req_"
+    FILE = "file-"
+    KEY = "key_"
+    EVENT = "evt_"
+
+
+def new_id() -> bytes:
+    """Make a uuid7: 16 bytes, ordered by time within one process."""
+    return uuid_utils.uuid7().bytes
+
+
+def public_id(prefix: Prefix, raw: bytes) -> str:
+    """Spell an id for the outside, e.g. `batch_06dq3...`."""
+    return prefix + base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def raw_id(prefix: Prefix, text: str) -> bytes | None:
+    """Read an id from outside; None when it is not one of ours, which callers answer with 404."""
+    if not text.startswith(prefix) or len(text) != len(prefix) + 26:
+        return None
+    try:
+        return base64.b32decode(text[len(prefix) :].upper() + "======")
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,173 @@
+"""Leases: a worker renews those of its running attempts; attempts whose lease ran out are rescued by any worker.
+
+The lease is on the attempt, and the rescue walks attempts whatever their job's state: a late success may have closed
+the job while a newer attempt's worker died, and that attempt's cost must not vanish.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from providers.failure import ErrorClass
+from router.lifecycle import JobState
+from router.outcome import AttemptOutcome, CostBasis
+from store.accounting import exposure_line, write_settle_lines
+from store.progress import BatchProgress, record_progress
+from store.tables import attempt, job, worker
+
+SUSPECT_CRASHES = 2
+"""From here on a job is a suspect: a process runs one suspect at a time."""
+POISON_CRASHES = 4
+"""Two crashes among others and two alone: the job fails as `poison`."""
+_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker says of itself when it renews."""
+
+    id: bytes
+    host: str
+    queues_json: str
+    room: int
+    in_flight: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the worker still owns, and which of it nobody needs any more."""
+
+    now_ms: int
+    held: frozenset[tuple[bytes, int]]
+    """(job id, n) of the attempts that are still this worker's."""
+    unwanted: frozenset[bytes]
+    """Jobs among them that have ended meanwhile: their calls are to be cut."""
+
+
+def renew(connection: Connection, now_ms: int, state: WorkerState, lease_ms: int) -> Renewal:
+    """Renew all leases of this worker and its `worker` row."""
+    say_alive(connection, now_ms, state)
+    rows = connection.execute(
+        update(attempt)
+        .where(attempt.c.owner == state.id, attempt.c.outcome == AttemptOutcome.STARTED)
+        .values(lease_until_ms=now_ms + lease_ms)
+        .returning(attempt.c.job_id, attempt.c.n)
+    ).all()
+    ended = connection.execute(
+        select(attempt.c.job_id)
+        .join(job, job.c.id == attempt.c.job_id)
+        .where(
+            attempt.c.owner == state.id,
+            attempt.c.outcome == AttemptOutcome.STARTED,
+            job.c.state != JobState.IN_PROGRESS,
+        )
+    ).scalars()
+    return Renewal(now_ms, frozenset((row.job_id, row.n) for row in rows), frozenset(ended))
+
+
+def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:
+    """Insert or refresh the worker's row."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    said = {"room": state.room, "in_flight": state.in_flight, "queues_json": state.queues_json, "seen_at_ms": now_ms}
+    connection.execute(
+        dialect.insert(worker)
+        .values(id=state.id, host=state.host, version=state.version, started_at_ms=now_ms, **said)
+        .on_conflict_do_update(index_elements=["id"], set_=said)
+    )
+
+
+def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
+    """Take back what dead workers held; returns the jobs that are queued again. Safe to run anywhere, any time.
+
+    Every attempt past its lease ends as `unknown`. Its job, if it still waits for that attempt, is queued as a single
+    job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often.
+    """
+    rows = connection.execute(
+        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id)
+        .where(attempt.c.outcome == AttemptOutcome.STARTED, attempt.c.lease_until_ms < now_ms)
+        .order_by(attempt.c.job_id)
+        .limit(_LIMIT)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not rows:
+        return []
+    jobs = _lock_jobs(connection, [row.job_id for row in rows])
+    _end_attempts(connection, now_ms, rows, jobs)
+    held = [jobs[row.job_id] for row in rows if _still_waits(jobs[row.job_id], row.n)]
+    poisoned = [row for row in held if row.crashes + 1 >= POISON_CRASHES]
+    rescued = [row.id for row in held if row.crashes + 1 < POISON_CRASHES]
+    _requeue(connection, rescued, now_ms + jitter_ms)
+    _fail_poisoned(connection, now_ms, poisoned)
+    _count(connection, now_ms, [jobs[row.job_id] for row in rows], poisoned)
+    return rescued
+
+
+def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, Row[*tuple[Any, ...]]]:
+    rows = connection.execute(
+        select(job.c.id, job.c.state, job.c.attempt, job.c.crashes, job.c.batch_id)
+        .where(job.c.id.in_(job_ids))
+        .order_by(job.c.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in rows}
+
+
+def _still_waits(row: Row[*tuple[Any, ...]], n: int) -> bool:
+    return bool(row.state == JobState.IN_PROGRESS and row.attempt == n)
+
+
+def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[Row[*tuple[Any, ...]]], jobs: dict[bytes, Row[*tuple[Any, ...]]]) -> None:
+    statement = update(attempt).where(attempt.c.job_id == bindparam("b_id"), attempt.c.n == bindparam("b_n"))
+    connection.execute(
+        statement.values(outcome=AttemptOutcome.UNKNOWN, ended_at_ms=now_ms, cost_basis=CostBasis.UNKNOWN),
+        [{"b_id": row.job_id, "b_n": row.n} for row in rows],
+    )
+    write_settle_lines(
+        connection, [exposure_line(row.job_id, row.n, row.key_id, jobs[row.job_id].batch_id, now_ms) for row in rows]
+    )
+
+
+def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int) -> None:
+    if job_ids:
+        connection.execute(
+            update(job)
+            .where(job.c.id.in_(job_ids))
+            .values(state=JobState.QUEUED, crashes=job.c.crashes + 1, not_before_ms=not_before_ms, published_at_ms=None)
+        )
+
+
+def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
+    if rows:
+        connection.execute(
+            update(job)
+            .where(job.c.id.in_([row.id for row in rows]))
+            .values(
+                state=JobState.FAILED,
+                crashes=job.c.crashes + 1,
+                finished_at_ms=now_ms,
+                error_class=ErrorClass.POISON,
+                error_json=POISON_ERROR,
+            )
+        )
+
+
+POISON_ERROR = (
+    '{"message":"The worker running this request died each of the times it was tried, twice with nothing else beside '
+    'it. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
+)
+
+
+def _count(connection: Connection, now_ms: int, ended: Sequence[Row[*tuple[Any, ...]]], poisoned: Sequence[Row[*tuple[Any, ...]]]) -> None:
+    progress: dict[bytes, BatchProgress] = defaultdict(BatchProgress)
+    for row in ended:
+        if row.batch_id is not None:
+            progress[row.batch_id].unpriced += 1
+    for row in poisoned:
+        if row.batch_id is not None:
+            progress[row.batch_id].failed += 1
+    record_progress(connection, now_ms, progress)

@@ -1,0 +1,155 @@
+"""Loading: a batch's lines become slices, jobs and payloads, in chunks that each are one transaction.
+
+The file is checked as a whole first; only then the first line is written. A loader that dies is followed by one that
+goes on after the `loaded` lines that were committed. Lines of a batch that is closing meanwhile are written as ended,
+so that every line of the file has its job.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, case, insert, update
+
+from providers.failure import ErrorClass
+from router.lifecycle import BatchStatus, JobState
+from store.ids import new_id
+from store.keeping import KeptBatch
+from store.progress import BatchProgress, record_progress
+from store.tables import batch, job, payload, slices
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request of a batch's input file, checked."""
+
+    number: int
+    """1-based among the requests of the file."""
+    custom_id: str
+    route: str
+    queue: str
+    """Where it is planned to go; hand-out may choose another."""
+    body: bytes
+
+
+def accept(
+    connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, *, total: int, model: str | None
+) -> bool:
+    """Record that the input is good: the batch is `in_progress` from here on, or still `cancelling`.
+
+    Returns False when another worker keeps the batch now.
+    """
+    validating = batch.c.status == BatchStatus.VALIDATING
+    return bool(
+        connection.execute(
+            update(batch)
+            .where(batch.c.id == batch_id, batch.c.keeper == worker_id, batch.c.validated_at_ms.is_(None))
+            .values(
+                total=total,
+                model=model,
+                validated_at_ms=now_ms,
+                status=case((validating, BatchStatus.IN_PROGRESS), else_=batch.c.status),
+                in_progress_at_ms=case((validating, now_ms), else_=None),
+            )
+        ).rowcount
+    )
+
+
+def reject(connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, errors_json: str) -> bool:
+    """Record that the input cannot be used: the batch has `failed`, or was `cancelled` before anybody knew."""
+    validating = batch.c.status == BatchStatus.VALIDATING
+    return bool(
+        connection.execute(
+            update(batch)
+            .where(batch.c.id == batch_id, batch.c.keeper == worker_id, batch.c.validated_at_ms.is_(None))
+            .values(
+                errors_json=errors_json,
+                validated_at_ms=now_ms,
+                status=case((validating, BatchStatus.FAILED), else_=BatchStatus.CANCELLED),
+                failed_at_ms=case((validating, now_ms), else_=None),
+                cancelled_at_ms=case((validating, None), else_=now_ms),
+            )
+        ).rowcount
+    )
+
+
+def load_chunk(
+    connection: Connection, now_ms: int, kept: KeptBatch, worker_id: bytes, lines: Sequence[Line], slice_jobs: int
+) -> bool:
+    """Write the next lines of a batch; returns False when another worker keeps it now, and nothing was written."""
+    closing = connection.execute(
+        update(batch)
+        .where(batch.c.id == kept.id, batch.c.keeper == worker_id)
+        .values(loaded=batch.c.loaded + len(lines))
+        .returning(batch.c.closing)
+    ).first()
+    if closing is None:
+        return False
+    if closing[0] is not None:
+        _write_ended(connection, now_ms, kept, lines, closing[0])
+        return True
+    by_place: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        by_place[line.route, line.queue].append(line)
+    rows: dict[str, list[dict[str, Any]]] = {"slices": [], "jobs": [], "payloads": []}
+    for (route, queue), group in by_place.items():
+        for part in _parts(group, slice_jobs):
+            _add_slice(rows, now_ms, kept, route, queue, part)
+    connection.execute(insert(slices), rows["slices"])
+    connection.execute(insert(job), rows["jobs"])
+    connection.execute(insert(payload), rows["payloads"])
+    return True
+
+
+def _parts(lines: list[Line], size: int) -> list[list[Line]]:
+    return [lines[start : start + size] for start in range(0, len(lines), size)]
+
+
+def _add_slice(
+    rows: dict[str, list[dict[str, Any]]], now_ms: int, kept: KeptBatch, route: str, queue: str, part: list[Line]
+) -> None:
+    slice_id = new_id()
+    rows["slices"].append(
+        {
+            "id": slice_id,
+            "key_id": kept.key_id,
+            "batch_id": kept.id,
+            "route": route,
+            "route_index": 0,
+            "queue": queue,
+            "jobs": len(part),
+        }
+    )
+    for line in part:
+        row = _job_row(now_ms, kept, line, JobState.QUEUED)
+        row["slice_id"] = slice_id
+        rows["jobs"].append(row)
+        rows["payloads"].append({"job_id": row["id"], "body": line.body})
+
+
+def _write_ended(connection: Connection, now_ms: int, kept: KeptBatch, lines: Sequence[Line], closing: str) -> None:
+    state = JobState.CANCELLED if closing == BatchStatus.CANCELLED else JobState.EXPIRED
+    error_class = ErrorClass.CANCELLED if state == JobState.CANCELLED else ErrorClass.EXPIRED
+    ended = {"error_class": error_class, "finished_at_ms": now_ms}
+    connection.execute(insert(job), [_job_row(now_ms, kept, line, state) | ended for line in lines])
+    record_progress(connection, now_ms, {kept.id: BatchProgress(failed=len(lines))})
+
+
+def _job_row(now_ms: int, kept: KeptBatch, line: Line, state: JobState) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "key_id": kept.key_id,
+        "batch_id": kept.id,
+        "line_no": line.number,
+        "custom_id": line.custom_id,
+        "endpoint": kept.endpoint,
+        "state": state,
+        "route": line.route,
+        "route_index": 0,
+        "queue": line.queue,
+        "priority": 0,
+        "created_at_ms": now_ms,
+        "not_before_ms": 0,
+        "deadline_at_ms": kept.expires_at_ms,
+    }

@@ -1,0 +1,1 @@
+"""The tables of the first schema, a file for each group; version 0001 creates them."""

@@ -1,0 +1,41 @@
+"""The first schema: every table, and the row of the master key."""
+
+from alembic import op
+from sqlalchemy import BigInteger, LargeBinary, String, column, insert, table
+
+from store.clock import now_ms
+from store.migrations.first.accounts import create_accounts
+from store.migrations.first.batches import create_batches
+from store.migrations.first.jobs import create_jobs
+from store.migrations.first.signals import create_signals
+
+revision = "0001"
+down_revision = None
+
+_MASTER_KEY_ID = bytes(16)
+
+
+def upgrade() -> None:
+    """Create everything."""
+    create_jobs()
+    create_batches()
+    create_accounts()
+    create_signals()
+    insert_master_key()
+
+
+def downgrade() -> None:
+    """Refuse: there is nothing before the first schema."""
+    raise NotImplementedError("there is nothing before the first schema: remove the database instead")
+
+
+def insert_master_key() -> None:
+    """Insert the `key` row that owns what the master key makes. Its digest is null, so no secret finds it."""
+    key = table(
+        "key",
+        column("id", LargeBinary(16)),
+        column("name", String),
+        column("last4", String),
+        column("created_at_ms", BigInteger),
+    )
+    op.execute(insert(key).values(id=_MASTER_KEY_ID, name="master", last4="", created_at_ms=now_ms(op.get_bind())))

@@ -1,0 +1,110 @@
+"""Output: the ended lines of a batch in the order of its input, and the last step that makes its files public."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from router.lifecycle import BatchStatus
+from store.ids import new_id
+from store.keeping import KeptBatch
+from store.tables import batch, event, file, job, result
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLine:
+    """One line of a batch as it ended."""
+
+    number: int
+    job_id: bytes
+    custom_id: str
+    state: str
+    error_class: str | None
+    error_status: int | None
+    """HTTP status of the failure; None when the line never got a response."""
+    error_json: str | None
+    body: bytes | None
+    """The answer; None unless the line completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file whose bytes are safely stored under its id."""
+
+    id: bytes
+    filename: str
+    size_bytes: int
+
+
+def read_ended_lines(
+    connection: Connection, _now_ms: int, batch_id: bytes, after: int, limit: int
+) -> Sequence[EndedLine]:
+    """Read the next lines after line `after`, in the order of the input."""
+    rows = connection.execute(
+        select(
+            job.c.line_no, job.c.id, job.c.custom_id, job.c.state, job.c.error_class, job.c.error_status,
+            job.c.error_json, result.c.body,
+        )
+        .outerjoin(result, result.c.job_id == job.c.id)
+        .where(job.c.batch_id == batch_id, job.c.line_no > after)
+        .order_by(job.c.line_no)
+        .limit(limit)
+    )  # fmt: skip
+    return [EndedLine(*row) for row in rows]
+
+
+def publish_output(
+    connection: Connection,
+    now_ms: int,
+    kept: KeptBatch,
+    worker_id: bytes,
+    output: WrittenFile | None,
+    errors: WrittenFile | None,
+) -> bool:
+    """Make the files public and end the batch, in one step; False when another worker keeps the batch now."""
+    final = _final_status(kept)
+    ended = connection.execute(
+        update(batch)
+        .where(
+            batch.c.id == kept.id,
+            batch.c.keeper == worker_id,
+            batch.c.status.in_((BatchStatus.FINALIZING, BatchStatus.CANCELLING)),
+        )
+        .values(
+            status=final,
+            output_file_id=output.id if output else None,
+            error_file_id=errors.id if errors else None,
+            keeper=None,
+            keeper_until_ms=0,
+            **{f"{final}_at_ms": now_ms},
+        )
+    ).rowcount
+    if not ended:
+        return False
+    _insert_files(connection, now_ms, kept, [each for each in (output, errors) if each])
+    connection.execute(
+        insert(event).values(
+            id=new_id(), key_id=kept.key_id, object_id=kept.id, type=f"batch.{final}", created_at_ms=now_ms
+        )
+    )
+    return True
+
+
+def _final_status(kept: KeptBatch) -> BatchStatus:
+    return BatchStatus(kept.closing) if kept.closing else BatchStatus.COMPLETED
+
+
+def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: Sequence[WrittenFile]) -> None:
+    seconds = kept.output_expires_after_s
+    for each in files:
+        connection.execute(
+            insert(file).values(
+                id=each.id,
+                key_id=kept.key_id,
+                filename=each.filename,
+                purpose="batch_output",
+                bytes=each.size_bytes,
+                created_at_ms=now_ms,
+                expires_at_ms=None if seconds is None else now_ms + 1000 * seconds,
+            )
+        )

@@ -1,0 +1,78 @@
+"""A batch's counters: they move in the transaction that moves its lines, so they are exact at every moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, or_, update
+
+from router.lifecycle import BatchStatus
+from store.settlement import Settlement
+from store.tables import batch
+
+
+@dataclass(slots=True)
+class BatchProgress:
+    """What one transaction adds to a batch."""
+
+    completed: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nanousd: int = 0
+    unpriced: int = 0
+
+    def add_call(self, settlement: Settlement, *, was_unknown: bool) -> None:
+        """Add one settled call; `was_unknown` when it had been counted as unpriced before."""
+        usage = settlement.usage
+        if usage is not None:
+            self.prompt_tokens += usage.prompt_tokens
+            self.completion_tokens += usage.completion_tokens
+            self.cached_tokens += usage.cached_tokens
+            self.reasoning_tokens += usage.reasoning_tokens
+        self.cost_nanousd += settlement.cost_nanousd or 0
+        unknown = settlement.cost_basis == "unknown"
+        self.unpriced += int(unknown) - int(was_unknown)
+
+
+ready_to_write = or_(
+    batch.c.status == BatchStatus.FINALIZING,
+    (batch.c.status == BatchStatus.CANCELLING)
+    & batch.c.validated_at_ms.is_not(None)
+    & (batch.c.loaded == batch.c.total)
+    & (batch.c.completed + batch.c.failed >= batch.c.total),
+)
+"""The batches all of whose lines have ended and whose files are still to be written."""
+
+_COUNTERS = tuple(BatchProgress.__slots__)
+
+
+def record_progress(connection: Connection, now_ms: int, progress: Mapping[bytes, BatchProgress]) -> bool:
+    """Add to the batches' counters, in the order of their ids; a batch whose last line ended goes to `finalizing`.
+
+    Returns whether one of them waits for its files to be written now.
+    """
+    to_write = False
+    for batch_id in sorted(progress):
+        added = {name: getattr(progress[batch_id], name) for name in _COUNTERS}
+        ended = progress[batch_id].completed + progress[batch_id].failed
+        last = (
+            (batch.c.status == BatchStatus.IN_PROGRESS)
+            & (batch.c.loaded == batch.c.total)
+            & (batch.c.completed + batch.c.failed + ended >= batch.c.total)
+        )
+        ended_row = connection.execute(
+            update(batch)
+            .where(batch.c.id == batch_id)
+            .values(
+                {name: batch.c[name] + amount for name, amount in added.items() if amount}
+                | {
+                    "status": case((last, BatchStatus.FINALIZING), else_=batch.c.status),
+                    "finalizing_at_ms": case((last, now_ms), else_=batch.c.finalizing_at_ms),
+                }
+            )
+            .returning(ready_to_write)
+        ).first()
+        to_write |= bool(ended_row and ended_row[0])
+    return to_write

@@ -1,0 +1,67 @@
+"""What a worker reports of one attempt: the values that `store.finish` writes."""
+
+from dataclasses import dataclass
+
+from providers.completion import Usage
+from providers.failure import ErrorClass
+from router.outcome import AttemptOutcome, CostBasis
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The call gave an answer."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """The job goes back to SQL: for another try, to another provider's queue, or because it was never sent.
+
+    The counts are the job's new totals. The worker knows the old ones from its claim, and the fence keeps anybody
+    else from changing them in between.
+    """
+
+    queue: str
+    route_index: int
+    not_before_ms: int
+    tries: int
+    provider_tries: int
+    unknowns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job is over without an answer."""
+
+    error_class: ErrorClass
+    error_json: str
+    """OpenAI's error object: {message, type, param, code}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The call was cut because its job no longer needs it; the job's own state is left as it is."""
+
+
+Verdict = Completed | Requeued | Failed | Abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One attempt's end, and what becomes of its job."""
+
+    job_id: bytes
+    n: int
+    key_id: bytes
+    batch_id: bytes | None
+    verdict: Verdict
+    outcome: AttemptOutcome
+    usage: Usage | None = None
+    cost_nanousd: int | None = None
+    """None together with basis `unknown` is exposure; with basis `none` nothing was to be paid."""
+    cost_basis: CostBasis = CostBasis.NONE
+    error_class: ErrorClass | None = None
+    http_status: int | None = None
+    provider_request_id: str | None = None
+    served_model: str | None = None

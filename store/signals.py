@@ -1,0 +1,83 @@
+"""Signals between processes over Redis pub/sub: quick hints that something changed in SQL.
+
+Nothing depends on a signal: whoever misses one finds the same fact by its sweep.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+
+import orjson
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from store.keyspace import CONTROL
+
+_SEND_S = 0.2
+_CONNECT_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One message to all workers."""
+
+    batches_changed: bool = False
+    """A batch waits to be loaded, closed or written."""
+    cancel_jobs: list[str] = field(default_factory=list)
+    """Hex ids of jobs whose running calls are to be cut now."""
+
+
+class Signals:
+    """Sends and hears control messages; one per process."""
+
+    def __init__(self, state_url: str) -> None:
+        self._redis = redis.Redis.from_url(
+            state_url,
+            socket_connect_timeout=_CONNECT_S,
+            socket_timeout=None,  # a listener waits for ever; every send has its own deadline
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def batches_changed(self) -> None:
+        """Tell the workers to look at the batches now. Best effort: takes at most 200 ms and never raises."""
+        await self._send(Control(batches_changed=True))
+
+    async def cancel_jobs(self, job_ids: list[bytes]) -> None:
+        """Tell the workers to cut the running calls of these jobs. Best effort, as above."""
+        await self._send(Control(cancel_jobs=[job_id.hex() for job_id in job_ids]))
+
+    async def _send(self, message: Control) -> None:
+        try:
+            async with asyncio.timeout(_SEND_S):
+                await self._redis.publish(CONTROL, orjson.dumps(asdict(message)))
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning("control message not sent, the sweep will find it: %s", type(error).__name__)
+
+    async def ping(self) -> bool:
+        """Tell whether Redis answers within 200 ms."""
+        try:
+            async with asyncio.timeout(_SEND_S):
+                return bool(await self._redis.ping())  
+        except (RedisError, OSError, TimeoutError):
+            return False
+
+    async def listen(self) -> AsyncIterator[Control]:
+        """Yield control messages until cancelled; reconnects once a second while Redis is away."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(CONTROL)
+                    yield Control(batches_changed=True)  # whatever was said while we were not listening
+                    async for message in channel.listen():
+                        yield Control(**orjson.loads(message["data"]))
+            except (RedisError, OSError) as error:
+                _log.info("control channel lost (%s), listening again in 1 s", type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()

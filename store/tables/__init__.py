@@ -1,0 +1,36 @@
+"""Every table, as SQLModel classes and (for queries) as SQLAlchemy Core tables."""
+
+from typing import cast
+
+from sqlalchemy import Table
+from sqlmodel import SQLModel
+
+from store.tables.account import Idempotency, Key, Ledger, Override
+from store.tables.batch import Batch, File, FileChunk
+from store.tables.job import Attempt, Job, Payload, Result, Slice
+from store.tables.signal import Delivery, Event, Fact, WebhookEndpoint, WorkerSeen
+
+metadata = SQLModel.metadata
+
+
+def _core(model: type[SQLModel]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+job = _core(Job)
+payload = _core(Payload)
+slices = _core(Slice)
+attempt = _core(Attempt)
+result = _core(Result)
+batch = _core(Batch)
+file = _core(File)
+file_chunk = _core(FileChunk)
+key = _core(Key)
+ledger = _core(Ledger)
+idempotency = _core(Idempotency)
+override = _core(Override)
+event = _core(Event)
+webhook_endpoint = _core(WebhookEndpoint)
+delivery = _core(Delivery)
+worker = _core(WorkerSeen)
+fact = _core(Fact)

@@ -1,0 +1,63 @@
+"""Who asks and what it cost: virtual keys, the ledger, idempotency."""
+
+from sqlalchemy import Index, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from store.tables.columns import big, id_, optional_big, optional_text
+
+
+class Key(SQLModel, table=True):
+    """A virtual key. The secret is shown once; here is only its HMAC."""
+
+    __tablename__ = "key"
+
+    id: bytes = id_(primary_key=True)
+    name: str = Field(max_length=255)
+    digest: bytes | None = Field(default=None, sa_type=LargeBinary(32), nullable=True, unique=True)
+    """HMAC-SHA256 of the secret under the server's pepper; null for the master key's row."""
+    last4: str = Field(default="", max_length=4)
+    created_at_ms: int = big()
+    expires_at_ms: int | None = optional_big()
+    revoked_at_ms: int | None = optional_big()
+    spent_nanousd: int = big()  # equals the sum of its ledger lines
+    reserved_nanousd: int = big()
+
+
+class Ledger(SQLModel, table=True):
+    """Append-only money: one line per (job, attempt, kind)."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ledger_of_key", "key_id", "at_ms"),)
+
+    job_id: bytes = id_(primary_key=True)
+    n: int = Field(primary_key=True)  # the attempt; 0 for a reservation made before any
+    kind: str = Field(primary_key=True, max_length=16)  # router.lifecycle.LedgerKind
+    key_id: bytes = id_()
+    batch_id: bytes | None = Field(default=None, sa_type=LargeBinary(16), nullable=True)
+    at_ms: int = big()
+    amount_nanousd: int | None = optional_big()  # null = exposure: a call whose cost is not known
+    basis: str = Field(default="none", max_length=16)  # router.lifecycle.CostBasis
+
+
+class Idempotency(SQLModel, table=True):
+    """What an `Idempotency-Key` made, for 24 hours."""
+
+    __tablename__ = "idempotency"
+
+    key_id: bytes = id_(primary_key=True)
+    route: str = Field(primary_key=True, max_length=64)
+    key_hash: bytes = Field(sa_type=LargeBinary(32), primary_key=True)
+    body_hash: bytes = Field(sa_type=LargeBinary(32))
+    object_id: bytes = id_()
+    expires_at_ms: int = big()
+
+
+class Override(SQLModel, table=True):
+    """A live edit of the configuration; it wins over the file until it is cleared."""
+
+    __tablename__ = "override"
+
+    name: str = Field(primary_key=True, max_length=255)
+    value_json: str | None = optional_text()
+    key_id: bytes = id_()
+    set_at_ms: int = big()

@@ -1,0 +1,21 @@
+"""The suite's options and fixtures: a real Valkey, both databases, and the switch for long fault tests."""
+
+import os
+
+import pytest
+
+pytest_plugins = ("tests.valkey_server", "tests.postgres_server", "tests.databases")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-full", action="store_true", help="run the long fault tests too (also with FAULTS=full)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked `full` unless they are asked for."""
+    if config.getoption("--run-full") or os.environ.get("FAULTS") == "full":
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]

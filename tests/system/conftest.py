@@ -1,0 +1,149 @@
+"""A real API server for the tests: uvicorn on the loopback, a real database, a real Valkey."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import uvicorn
+
+from api.app import ApiDependencies, create_app
+from providers.catalogue import load_catalogue
+from router.config import BatchLimits, parse_config
+from router.routes import RouteTable, build_routes
+from store.contents import DatabaseContents, FileContents, LocalContents
+from store.database import Database, open_database
+from store.schema import migrate
+from store.signals import Signals
+
+MASTER_KEY = "a-master-key-of-more-than-32-characters"
+PEPPER = b"pepper-of-the-tests"
+START_TIMEOUT_S = 20
+
+
+def small_routes() -> RouteTable:
+    """A table with one provider and two public names, one of them with a slash."""
+    deployments = {"deployments": [{"use": "gpu/llama"}]}
+    data = {
+        "providers": {"gpu": {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"}},
+        "models": {"small": deployments, "team/large": deployments},
+    }
+    return build_routes(parse_config(data, {}), load_catalogue(), {})
+
+
+@dataclass
+class ApiServer:
+    """One running API. `limits` may be given before it starts; the rest is known once it runs."""
+
+    database_url: str
+    state_url: str
+    folder: Path
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="api")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._server is None or not self._server.started:
+            assert time.monotonic() < deadline, "the API server did not start"
+            assert self._thread.is_alive(), "the API server ended"
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join(START_TIMEOUT_S)
+        self._socket.close()
+
+    def contents(self, database: Database) -> FileContents:
+        """Files beside SQLite live in a folder, and beside PostgreSQL in the database."""
+        if self.database_url.startswith("sqlite"):
+            return LocalContents(self.folder / "files")
+        return DatabaseContents(database)
+
+    def http(self, secret: str | None = MASTER_KEY) -> httpx.Client:
+        """A plain client with a key."""
+        headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+
+    def client(self, secret: str = MASTER_KEY) -> openai.OpenAI:
+        """The official client, without its retries."""
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=secret, max_retries=0, timeout=30)
+
+    def make_key(self, name: str = "team") -> tuple[str, str]:
+        """Make a virtual key; return its id and its secret."""
+        with self.http() as http:
+            made = http.post("/admin/keys", json={"name": name}).raise_for_status().json()
+        return made["id"], made["secret"]
+
+    def write(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run one query of the store, as a worker would."""
+
+        async def run() -> Any:
+            database = open_database(self.database_url)
+            try:
+                return await database.write(query, *args, **kwargs)
+            finally:
+                await database.close()
+
+        return asyncio.run(run())
+
+    async def _serve(self) -> None:
+        database = open_database(self.database_url)
+        signals = Signals(self.state_url)
+        dependencies = ApiDependencies(
+            database=database,
+            contents=self.contents(database),
+            routes=small_routes(),
+            limits=self.limits,
+            signals=signals,
+            pepper=PEPPER,
+            master_key=MASTER_KEY,
+            version="1.2.3",
+        )
+        config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
+        self._server = uvicorn.Server(config)
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            await signals.close()
+            await database.close()
+
+
+def running(server: ApiServer) -> Iterator[ApiServer]:
+    migrate(server.database_url)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def api(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[ApiServer]:
+    """An API server on each database."""
+    yield from running(ApiServer(database_url, redis_url, tmp_path))
+
+
+@pytest.fixture
+def sqlite_api(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[ApiServer]:
+    """An API server on SQLite alone, for what does not depend on the database."""
+    yield from running(ApiServer(sqlite_url, redis_url, tmp_path))

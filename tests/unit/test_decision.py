@@ -1,0 +1,242 @@
+"""The retry decision: each class by example, the whole by property."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.failure import ErrorClass, Failure
+from router.decision import Decision, Failover, GiveUp, JobFacts, Retry, RetryPolicy, after, counted, decide
+from router.failure_rules import RULES, Here, Label
+
+NOW = 1_700_000_000_000
+DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+POLICY = RetryPolicy()
+FIRST = JobFacts(
+    attempt=1,
+    tries=0,
+    provider_tries=0,
+    unknowns=0,
+    route_index=0,
+    route_length=1,
+    deadline_at_ms=NOW + 86_400_000,
+)
+WITH_FALLBACK = replace(FIRST, route_length=2)
+E = ErrorClass
+ONWARD = Failover(route_index=1, not_before_ms=NOW)
+TRANSIENT = [E.OVERLOADED, E.NETWORK, E.SERVER_ERROR, E.TIMEOUT]
+NOT_THERE = [E.AUTH, E.PERMISSION, E.BILLING, E.NOT_FOUND]
+FINAL = [E.BAD_REQUEST, E.CONTEXT_LENGTH, E.CONTENT_FILTER, E.BUDGET, E.CANCELLED, E.EXPIRED, E.POISON]
+
+
+def failed(error_class: ErrorClass, *, retry_after_ms: int | None = None, unknown: bool = False) -> Failure:
+    return Failure(error_class, "refused", retry_after_ms=retry_after_ms, outcome_unknown=unknown)
+
+
+def decided(failure: Failure, facts: JobFacts, policy: RetryPolicy = POLICY, *, jitter: float = 0.5) -> Decision:
+    return decide(failure, facts, policy, now_ms=NOW, jitter=jitter)
+
+
+def test_the_table_has_a_rule_for_every_class() -> None:
+    assert set(RULES) == set(ErrorClass)
+    assert {*TRANSIENT, *NOT_THERE, *FINAL, E.RATE_LIMIT, E.INVALID_RESPONSE, E.INTERNAL} == set(ErrorClass)
+
+
+@pytest.mark.parametrize("error_class", [*TRANSIENT, E.INTERNAL, E.RATE_LIMIT, E.INVALID_RESPONSE])
+def test_a_passing_failure_is_retried_here_after_half_of_the_first_backoff(error_class: ErrorClass) -> None:
+    assert decided(failed(error_class), FIRST) == Retry(NOW + 250)
+
+
+@pytest.mark.parametrize("error_class", TRANSIENT)
+def test_after_three_tries_here_the_next_deployment_is_tried(error_class: ErrorClass) -> None:
+    assert isinstance(decided(failed(error_class), replace(WITH_FALLBACK, tries=1, provider_tries=1)), Retry)
+    assert decided(failed(error_class), replace(WITH_FALLBACK, tries=2, provider_tries=2)) == ONWARD
+
+
+@pytest.mark.parametrize("error_class", TRANSIENT)
+def test_the_last_deployment_is_tried_until_the_tries_are_used_up(error_class: ErrorClass) -> None:
+    fourth = replace(WITH_FALLBACK, route_index=1, tries=3, provider_tries=3)
+    assert isinstance(decided(failed(error_class), fourth), Retry)
+    assert decided(failed(error_class), replace(fourth, tries=4)) == GiveUp(error_class)
+
+
+@pytest.mark.parametrize("error_class", NOT_THERE)
+def test_a_credential_or_model_that_is_refused_moves_on_at_once(error_class: ErrorClass) -> None:
+    assert decided(failed(error_class), WITH_FALLBACK) == ONWARD
+    assert decided(failed(error_class), FIRST) == GiveUp(error_class)
+    assert decided(failed(error_class, retry_after_ms=1_000), FIRST) == GiveUp(error_class)
+
+
+@pytest.mark.parametrize("error_class", FINAL)
+def test_a_failure_that_no_provider_could_mend_is_final(error_class: ErrorClass) -> None:
+    assert decided(failed(error_class), WITH_FALLBACK) == GiveUp(error_class)
+
+
+def test_an_error_of_ours_is_retried_but_never_blamed_on_the_deployment() -> None:
+    assert isinstance(decided(failed(E.INTERNAL), replace(WITH_FALLBACK, tries=3, provider_tries=3)), Retry)
+    assert decided(failed(E.INTERNAL), replace(WITH_FALLBACK, tries=4, provider_tries=4)) == GiveUp(E.INTERNAL)
+
+
+@pytest.mark.parametrize("error_class", [E.RATE_LIMIT, E.OVERLOADED, E.SERVER_ERROR])
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+def test_retry_after_is_the_earliest_time_of_the_next_try(error_class: ErrorClass, jitter: float) -> None:
+    decision = decided(failed(error_class, retry_after_ms=90_000), FIRST, jitter=jitter)
+    assert isinstance(decision, Retry)
+    assert NOW + 90_000 <= decision.not_before_ms < NOW + 90_500
+
+
+@pytest.mark.parametrize("error_class", [E.RATE_LIMIT, E.OVERLOADED])
+def test_a_long_retry_after_is_not_waited_out_while_another_deployment_is_left(error_class: ErrorClass) -> None:
+    assert isinstance(decided(failed(error_class, retry_after_ms=5_000), WITH_FALLBACK), Retry)
+    assert decided(failed(error_class, retry_after_ms=5_001), WITH_FALLBACK) == ONWARD
+
+
+def test_rate_limits_use_up_no_tries_but_the_attempts_are_capped() -> None:
+    worn = replace(FIRST, tries=4, provider_tries=30, attempt=99)
+    assert isinstance(decided(failed(E.RATE_LIMIT), worn), Retry)
+    assert counted(failed(E.RATE_LIMIT), worn).tries == 4
+    assert decided(failed(E.RATE_LIMIT), replace(worn, attempt=100)) == GiveUp(E.RATE_LIMIT)
+
+
+def test_a_stubborn_rate_limit_without_a_date_moves_on_once_the_backoff_is_long() -> None:
+    assert isinstance(decided(failed(E.RATE_LIMIT), replace(WITH_FALLBACK, provider_tries=3)), Retry)
+    assert decided(failed(E.RATE_LIMIT), replace(WITH_FALLBACK, provider_tries=4)) == ONWARD
+
+
+@pytest.mark.parametrize(
+    ("earlier", "ceiling_ms"), [(0, 500), (1, 1_000), (2, 2_000), (6, 32_000), (7, 60_000), (99, 60_000)]
+)
+def test_the_backoff_doubles_up_to_a_minute_with_full_jitter(earlier: int, ceiling_ms: int) -> None:
+    facts = replace(FIRST, provider_tries=earlier)
+    assert decided(failed(E.RATE_LIMIT), facts, jitter=0.0) == Retry(NOW)
+    assert decided(failed(E.RATE_LIMIT), facts, jitter=0.5) == Retry(NOW + ceiling_ms // 2)
+
+
+@pytest.mark.parametrize("failure", [failed(E.TIMEOUT, unknown=True), failed(E.INVALID_RESPONSE)])
+def test_a_second_call_that_may_have_been_billed_ends_the_job(failure: Failure) -> None:
+    assert isinstance(decided(failure, FIRST), Retry)
+    assert decided(failure, replace(FIRST, unknowns=1, tries=1, provider_tries=1)) == GiveUp(failure.error_class)
+
+
+@pytest.mark.parametrize("failure", [failed(E.TIMEOUT, unknown=True), failed(E.INVALID_RESPONSE)])
+def test_the_last_call_that_may_be_billed_is_spent_at_another_deployment(failure: Failure) -> None:
+    assert decided(failure, WITH_FALLBACK) == ONWARD
+
+
+def test_an_invalid_response_is_retried_once_and_then_moves_on_where_more_unknowns_are_allowed() -> None:
+    policy = RetryPolicy(max_unknowns=9)
+    assert isinstance(decided(failed(E.INVALID_RESPONSE), WITH_FALLBACK, policy), Retry)
+    assert decided(failed(E.INVALID_RESPONSE), replace(WITH_FALLBACK, provider_tries=1, unknowns=1), policy) == ONWARD
+
+
+def test_only_a_failure_that_says_so_counts_as_a_call_of_unknown_outcome() -> None:
+    assert isinstance(decided(failed(E.TIMEOUT), replace(FIRST, unknowns=1)), Retry)
+    assert counted(failed(E.TIMEOUT), FIRST).unknowns == 0
+    assert counted(failed(E.NETWORK, unknown=True), FIRST).unknowns == 1
+
+
+def test_past_the_deadline_the_job_fails_with_the_failures_own_class() -> None:
+    assert decided(failed(E.OVERLOADED), replace(WITH_FALLBACK, deadline_at_ms=NOW)) == GiveUp(E.OVERLOADED)
+
+
+def test_a_wait_beyond_the_deadline_moves_on_or_expires() -> None:
+    failure = failed(E.RATE_LIMIT, retry_after_ms=4_000)
+    assert decided(failure, replace(WITH_FALLBACK, deadline_at_ms=NOW + 4_000)) == ONWARD
+    assert decided(failure, replace(FIRST, deadline_at_ms=NOW + 4_000)) == GiveUp(E.EXPIRED)
+    assert decided(failure, replace(FIRST, deadline_at_ms=NOW + 4_001), jitter=0.0) == Retry(NOW + 4_000)
+
+
+def test_failing_over_starts_the_count_at_the_new_deployment_and_keeps_the_rest() -> None:
+    facts = replace(WITH_FALLBACK, attempt=3, tries=2, provider_tries=2)
+    moved = after(failed(E.OVERLOADED), facts, ONWARD)
+    assert moved == replace(facts, tries=3, provider_tries=0, route_index=1)
+    stayed = after(failed(E.OVERLOADED), facts, Retry(NOW))
+    assert stayed == replace(facts, tries=3, provider_tries=3)
+
+
+policies = st.builds(
+    RetryPolicy,
+    max_tries=st.integers(1, 8),
+    tries_per_provider=st.integers(1, 5),
+    max_unknowns=st.integers(1, 4),
+    base_delay_ms=st.integers(1, 2_000),
+    max_delay_ms=st.integers(1, 120_000),
+    max_attempts=st.integers(1, 60),
+)
+failures = st.builds(
+    Failure,
+    st.sampled_from(ErrorClass),
+    st.just("refused"),
+    retry_after_ms=st.none() | st.integers(0, 600_000),
+    outcome_unknown=st.booleans(),
+)
+jitters = st.floats(0, 1, exclude_max=True)
+any_facts = st.builds(
+    lambda index, more, **counts: JobFacts(route_index=index, route_length=index + more, **counts),
+    st.integers(0, 5),
+    st.integers(1, 4),
+    attempt=st.integers(1, 200),
+    tries=st.integers(0, 10),
+    provider_tries=st.integers(0, 200),
+    unknowns=st.integers(0, 5),
+    deadline_at_ms=st.integers(NOW - 10_000, NOW + 1_000_000),
+)
+
+
+def check_bounds(decision: Decision, failure: Failure, facts: JobFacts, now_ms: int) -> None:
+    match decision:
+        case Retry(not_before_ms):
+            assert now_ms + (failure.retry_after_ms or 0) <= not_before_ms < facts.deadline_at_ms
+            assert RULES[failure.error_class].here is not Here.NEVER
+        case Failover(route_index, not_before_ms):
+            assert now_ms <= not_before_ms < facts.deadline_at_ms
+            assert facts.route_index < route_index < facts.route_length
+            assert RULES[failure.error_class].failover
+        case GiveUp(error_class):
+            assert error_class in (failure.error_class, E.EXPIRED)
+
+
+@given(failures, any_facts, policies, jitters)
+def test_a_decision_is_always_made_and_stays_within_the_deadline_and_the_route(
+    failure: Failure, facts: JobFacts, policy: RetryPolicy, jitter: float
+) -> None:
+    check_bounds(decide(failure, facts, policy, now_ms=NOW, jitter=jitter), failure, facts, NOW)
+
+
+@given(st.lists(st.tuples(failures, jitters), min_size=60, max_size=60), policies, st.integers(1, 5))
+def test_any_run_of_failures_ends_within_every_bound(
+    run: list[tuple[Failure, float]], policy: RetryPolicy, route_length: int
+) -> None:
+    facts = replace(FIRST, route_length=route_length, deadline_at_ms=NOW + 10**12)
+    now_ms = NOW
+    for failure, jitter in run:
+        decision = decide(failure, facts, policy, now_ms=now_ms, jitter=jitter)
+        check_bounds(decision, failure, facts, now_ms)
+        total = after(failure, facts, decision)
+        if isinstance(decision, GiveUp):
+            assert total.tries <= policy.max_tries
+            assert total.unknowns <= policy.max_unknowns
+            return
+        now_ms = decision.not_before_ms
+        facts = replace(total, attempt=total.attempt + 1)
+        assert facts.attempt <= policy.max_attempts
+    pytest.fail("the job was still tried after more failures than it may have attempts")
+
+
+def test_the_page_on_errors_agrees_with_the_table() -> None:
+    rows = [line.split("|")[1:-1] for line in DOCS.read_text().splitlines() if line.startswith("| `")]
+    page = {cells[0].strip().strip("`"): [cell.strip() for cell in cells[2:]] for cells in rows}
+    here = {Here.NEVER: "no", Here.ONCE_MORE: "once", Here.UP_TO_LIMIT: "up to the limit", Here.WAIT: "waits"}
+    label = {Label.RETRYABLE: "retryable", Label.YOUR_FIX: "your fix", Label.PROVIDER: "provider"}
+    assert page == {
+        error_class.value: [
+            here[rule.here],
+            "yes" if rule.failover else "no",
+            "yes" if rule.uses_try else "no",
+            "yes" if rule.possibly_billed else "when it was sent",
+            label[rule.label],
+        ]
+        for error_class, rule in RULES.items()
+    }

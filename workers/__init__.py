@@ -1,0 +1,1 @@
+"""Does: claims jobs from dramatiq's queues, makes the calls, settles them, and keeps the store in order."""

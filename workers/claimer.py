@@ -1,0 +1,97 @@
+"""The claimer: turns messages into claimed jobs in the engine.
+
+dramatiq's threads call `jobs` and `slice`; each hands over to the event loop, waits for the answer and returns, so that
+dramatiq acknowledges. Whatever goes wrong here loses nothing: what was not claimed is published again by the sweep.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from store.claim import Claimant, ClaimedJob, claim_jobs, claim_slice, read_payloads
+from store.database import Database, StoreUnavailable
+from store.handout import oldest_first
+from workers.engine import Engine
+from workers.queues import provider_of
+
+_ANSWER_S = 60.0
+_AWAY_S = 1.0
+_POLL_JOBS = 16
+_log = logging.getLogger(__name__)
+
+
+class Claimer:
+    """Claims for one process; `claimed` is told the queues in which something was claimed."""
+
+    def __init__(
+        self, database: Database, engine: Engine, worker_id: bytes, lease_ms: int, claimed: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._claimant = Claimant(worker_id, lease_ms, engine.deployment_names)
+        self._claimed = claimed
+        self._loop = asyncio.get_running_loop()
+        self._away = threading.Event()
+
+    def jobs(self, job_ids: list[str]) -> None:
+        """The body of the actor `run`. Unknown or malformed ids are dropped."""
+        self._from_thread(self.claim_jobs([raw for raw in map(_raw, job_ids) if raw is not None]))
+
+    def slice(self, slice_id: str) -> None:
+        """The body of the actor `run_slice`."""
+        raw = _raw(slice_id)
+        if raw is not None:
+            self._from_thread(self.claim_slice(raw))
+
+    async def claim_jobs(self, job_ids: Sequence[bytes]) -> int:
+        """Claim single jobs and start them; returns how many there were."""
+        return await self._take(await self._database.write(claim_jobs, self._claimant, job_ids))
+
+    async def claim_slice(self, slice_id: bytes) -> int:
+        """Claim a slice's lines and start them; returns how many there were."""
+        return await self._take(await self._database.write(claim_slice, self._claimant, slice_id))
+
+    async def poll(self, queue: str) -> None:
+        """Claim straight from SQL what a queue would have brought: for as long as Redis is away."""
+        if not self._engine.lanes[provider_of(queue)].has_room():
+            return
+        job_ids, slice_ids = await self._database.read(oldest_first, queue, _POLL_JOBS)
+        if job_ids:
+            await self.claim_jobs(job_ids)
+        for slice_id in slice_ids:
+            await self.claim_slice(slice_id)
+
+    async def _take(self, jobs: list[ClaimedJob]) -> int:
+        if not jobs:
+            return 0
+        bodies = await self._database.read(read_payloads, [job.id for job in jobs])
+        self._engine.accept([replace(job, body=bodies[job.id]) for job in jobs])
+        for queue in {job.queue for job in jobs}:
+            self._claimed(queue)
+        return len(jobs)
+
+    def _from_thread(self, claim: Awaitable[int]) -> None:
+        async def claiming() -> None:
+            await claim
+
+        future = asyncio.run_coroutine_threadsafe(claiming(), self._loop)
+        try:
+            future.result(_ANSWER_S)
+        except StoreUnavailable as error:
+            _log.warning("nothing claimed, the database is away: %s", error)
+            self._away.wait(_AWAY_S)  # hold this thread for a moment instead of draining the queue in vain
+        except TimeoutError:
+            future.cancel()
+            _log.error("claiming took longer than %d s and was given up", int(_ANSWER_S))
+        except Exception:
+            _log.exception("claiming failed; the sweep publishes the message again")
+
+
+def _raw(text: object) -> bytes | None:
+    try:
+        raw = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        return None
+    return raw if len(raw) == 16 else None

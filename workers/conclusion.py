@@ -1,0 +1,150 @@
+"""Conclusion: from a call's answer or failure to what is written of it. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from providers.completion import Answer, Usage
+from providers.failure import ErrorClass, Failure
+from providers.price import Price
+from router.cost import cost_nanousd
+from router.decision import Failover, GiveUp, JobFacts, Retry, RetryPolicy, after, decide
+from router.outcome import AttemptOutcome, CostBasis
+from router.routes import Deployment, Route
+from store.claim import ClaimedJob
+from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
+from workers.queues import moved
+
+PriceOf = Callable[[Deployment, Usage, str | None], Price | None]
+"""`(deployment, usage, service tier) -> price`, None where it is not known."""
+
+_TYPES = {
+    ErrorClass.RATE_LIMIT: "rate_limit_error",
+    ErrorClass.AUTH: "authentication_error",
+    ErrorClass.PERMISSION: "permission_error",
+    ErrorClass.BILLING: "insufficient_quota",
+    ErrorClass.NOT_FOUND: "invalid_request_error",
+    ErrorClass.BAD_REQUEST: "invalid_request_error",
+    ErrorClass.CONTEXT_LENGTH: "invalid_request_error",
+    ErrorClass.CONTENT_FILTER: "invalid_request_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a conclusion takes from outside: the database's time and one random number."""
+
+    now_ms: int
+    jitter: float
+    """In [0, 1)."""
+
+
+def conclude_answer(job: ClaimedJob, deployment: Deployment, answer: Answer, price_of: PriceOf) -> Settlement:
+    """Settle a call that gave an answer."""
+    cost, basis = _cost(deployment, answer, price_of)
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=Completed(answer.body),
+        outcome=AttemptOutcome.OK,
+        usage=answer.usage,
+        cost_nanousd=cost,
+        cost_basis=basis,
+        http_status=200,
+        provider_request_id=_clean(answer.provider_request_id),
+        served_model=_clean(answer.model),
+    )  # fmt: skip
+
+
+def conclude_failure(
+    job: ClaimedJob, route: Route | None, failure: Failure, policy: RetryPolicy, moment: Moment
+) -> Settlement:
+    """Settle a call that failed: the job is tried again, moves on, or is over."""
+    unknown = failure.outcome_unknown
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=_verdict(job, route, failure, policy, moment),
+        outcome=AttemptOutcome.UNKNOWN if unknown else AttemptOutcome.ERROR,
+        cost_basis=CostBasis.UNKNOWN if unknown else CostBasis.NONE,
+        error_class=failure.error_class,
+        http_status=failure.http_status,
+        provider_request_id=_clean(failure.provider_request_id),
+    )  # fmt: skip
+
+
+def conclude_cut(job: ClaimedJob, error_class: ErrorClass) -> Settlement:
+    """Settle a call that was cut because its job has ended: it may have been billed."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=Abandoned(),
+        outcome=AttemptOutcome.UNKNOWN,
+        cost_basis=CostBasis.UNKNOWN,
+        error_class=error_class,
+    )  # fmt: skip
+
+
+def conclude_unsent(job: ClaimedJob, now_ms: int) -> Settlement:
+    """Give back a job whose call was never made: nothing is counted."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, verdict=_back(job, now_ms), outcome=AttemptOutcome.RELEASED
+    )
+
+
+def conclude_interrupted(job: ClaimedJob, now_ms: int) -> Settlement:
+    """Give back a job whose call was cut by a shutdown: it is tried again, and the call may have been billed."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=_back(job, now_ms),
+        outcome=AttemptOutcome.UNKNOWN,
+        cost_basis=CostBasis.UNKNOWN,
+    )  # fmt: skip
+
+
+def _back(job: ClaimedJob, now_ms: int) -> Requeued:
+    return Requeued(job.queue, job.route_index, now_ms, job.tries, job.provider_tries, job.unknowns)
+
+
+def _verdict(
+    job: ClaimedJob, route: Route | None, failure: Failure, policy: RetryPolicy, moment: Moment
+) -> Requeued | Failed:
+    length = len(route.deployments) if route else 1
+    facts = JobFacts(
+        job.n, job.tries, job.provider_tries, job.unknowns, min(job.route_index, length - 1), length,
+        job.deadline_at_ms,
+    )  # fmt: skip
+    decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter)
+    counts = after(failure, facts, decision)
+    match decision:
+        case Retry(not_before_ms):
+            queue = job.queue
+        case Failover(index, not_before_ms):
+            assert route is not None
+            queue = moved(job.queue, route.deployments[index].provider)
+        case GiveUp(error_class):
+            return Failed(error_class, error_json(failure))
+    return Requeued(queue, counts.route_index, not_before_ms, counts.tries, counts.provider_tries, counts.unknowns)
+
+
+def error_json(failure: Failure) -> str:
+    """Spell a failure in OpenAI's error shape."""
+    body = {
+        "message": _clean(failure.message),
+        "type": _TYPES.get(failure.error_class, "server_error"),
+        "param": _clean(failure.param),
+        "code": _clean(failure.code) or failure.error_class.value,
+    }
+    return orjson.dumps(body).decode()
+
+
+def _cost(deployment: Deployment, answer: Answer, price_of: PriceOf) -> tuple[int | None, CostBasis]:
+    if answer.reported_cost_nanousd is not None:
+        return answer.reported_cost_nanousd, CostBasis.REPORTED
+    price = price_of(deployment, answer.usage, answer.service_tier) if answer.usage else None
+    if price is None or answer.usage is None:
+        return None, CostBasis.UNKNOWN
+    return cost_nanousd(answer.usage, price), CostBasis.REPORTED
+
+
+def _clean(text: str | None) -> str | None:
+    """Drop NUL characters, which PostgreSQL cannot store."""
+    return text.replace("\x00", "") if text else text

@@ -1,0 +1,180 @@
+"""The engine: every call that this process makes, on one event loop.
+
+Claimed jobs wait in their provider's lane until a slot is free; then one task makes the call, concludes and hands the
+settlement to the finisher. The engine holds no state that matters: the attempt's lease in SQL is what counts.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from providers.client import ProviderClient
+from providers.completion import Answer, Endpoint, Usage
+from providers.failure import ErrorClass, Failure
+from providers.price import Price
+from providers.prices import PriceBook
+from router.decision import RetryPolicy
+from router.routes import Deployment, Route, RouteTable
+from store.claim import ClaimedJob
+from store.leases import SUSPECT_CRASHES
+from store.settlement import Settlement
+from workers.conclusion import (
+    Moment,
+    conclude_answer,
+    conclude_cut,
+    conclude_failure,
+    conclude_interrupted,
+    conclude_unsent,
+)
+from workers.lane import Lane
+from workers.queues import provider_of
+
+_LONGEST_HOLD_MS = 10_000
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Makes calls; `settle` receives the end of each."""
+
+    def __init__(
+        self,
+        routes: RouteTable,
+        prices: PriceBook,
+        client: ProviderClient,
+        policy: RetryPolicy,
+        settle: Callable[[Settlement], None],
+    ) -> None:
+        self._routes = routes
+        self._prices = prices
+        self._client = client
+        self._policy = policy
+        self._settle = settle
+        self._known_routes: dict[str, Route | None] = {}
+        self._calls: dict[bytes, tuple[ClaimedJob, asyncio.Task[None]]] = {}
+        self._cut: dict[bytes, ErrorClass | None] = {}
+        self._one_suspect = asyncio.Lock()
+        self._clock_offset_ms = 0
+        self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
+
+    def set_clock(self, database_now_ms: int) -> None:
+        """Note the database's time, which every claim and renewal brings."""
+        self._clock_offset_ms = database_now_ms - time.monotonic_ns() // 1_000_000
+
+    def now_ms(self) -> int:
+        """The database's time, carried on by this process's monotonic clock."""
+        return time.monotonic_ns() // 1_000_000 + self._clock_offset_ms
+
+    def route(self, name: str) -> Route | None:
+        """Resolve a route once."""
+        if name not in self._known_routes:
+            if len(self._known_routes) > 10_000:
+                self._known_routes.clear()
+            self._known_routes[name] = self._routes.resolve(name)
+        return self._known_routes[name]
+
+    def deployment_names(self, name: str, index: int) -> tuple[str, str]:
+        """(provider, model) at a place of a route, for the attempt row; empty when the configuration lost it."""
+        deployment = self._deployment(name, index)
+        return (deployment.provider, deployment.model) if deployment else ("", "")
+
+    def accept(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Take claimed jobs, each with its payload."""
+        by_provider: dict[str, list[ClaimedJob]] = {}
+        for job in jobs:
+            by_provider.setdefault(provider_of(job.queue), []).append(job)
+        for provider, group in by_provider.items():
+            self.lanes[provider].add(group)
+
+    def cut(self, job_ids: Collection[bytes]) -> None:
+        """Cut the calls of jobs that have ended meanwhile, and drop those that still wait for a slot."""
+        for lane in self.lanes.values():
+            for job in lane.discard(lambda job: job.id in job_ids):
+                self._settle(conclude_unsent(job, self.now_ms()))
+        for job_id in job_ids:
+            if job_id in self._calls:
+                self._cut[job_id] = ErrorClass.CANCELLED
+                self._calls[job_id][1].cancel()
+
+    def holds(self) -> list[tuple[bytes, int]]:
+        """(job id, n) of the calls in flight."""
+        return [(job.id, job.n) for job, _ in self._calls.values()]
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are running."""
+        return len(self._calls)
+
+    async def drain(self, grace_ms: int) -> None:
+        """Start nothing more, let running calls end within the grace, then cut them; every job is settled."""
+        for lane in self.lanes.values():
+            for job in lane.close():
+                self._settle(conclude_unsent(job, self.now_ms()))
+        running = [task for _, task in self._calls.values()]
+        if running:
+            await asyncio.wait(running, timeout=grace_ms / 1000)
+        for job_id, (_, task) in list(self._calls.items()):
+            self._cut[job_id] = None
+            task.cancel()
+        await asyncio.gather(*(task for _, task in list(self._calls.values())), return_exceptions=True)
+
+    def _deployment(self, name: str, index: int) -> Deployment | None:
+        route = self.route(name)
+        return route.deployments[min(index, len(route.deployments) - 1)] if route else None
+
+    def _start(self, job: ClaimedJob) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(job))
+        self._calls[job.id] = (job, task)
+
+    async def _run(self, job: ClaimedJob) -> None:
+        lane = self.lanes[provider_of(job.queue)]
+        try:
+            if job.crashes >= SUSPECT_CRASHES:
+                async with self._one_suspect:
+                    settlement = await self._conclude(job, lane)
+            else:
+                settlement = await self._conclude(job, lane)
+        except asyncio.CancelledError:
+            reason = self._cut.pop(job.id, None)
+            settlement = conclude_interrupted(job, self.now_ms()) if reason is None else conclude_cut(job, reason)
+        except Exception as error:
+            _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
+            settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
+        finally:
+            del self._calls[job.id]
+            lane.done()
+        self._settle(settlement)
+
+    async def _conclude(self, job: ClaimedJob, lane: Lane) -> Settlement:
+        deployment = self._deployment(job.route, job.route_index)
+        if deployment is None:
+            return self._failed(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
+        timeout_ms = min(deployment.target.total_timeout_ms, job.deadline_at_ms - self.now_ms())
+        reply = await self._client.call(
+            deployment.target,
+            Endpoint(job.endpoint),
+            job.body,
+            attempt_id=f"{job.id.hex()}.{job.n}",
+            timeout_ms=max(timeout_ms, 1),
+        )
+        if isinstance(reply, Answer):
+            return conclude_answer(job, deployment, reply, self._price)
+        self._heed(lane, reply)
+        return self._failed(job, reply)
+
+    def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:
+        moment = Moment(self.now_ms(), random.random())
+        return conclude_failure(job, self.route(job.route), failure, self._policy, moment)
+
+    def _price(self, deployment: Deployment, usage: Usage, service_tier: str | None) -> Price | None:
+        return deployment.price or self._prices.price(
+            deployment.pricing_id, deployment.model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
+        )
+
+    def _heed(self, lane: Lane, failure: Failure) -> None:
+        """Start no more calls to a provider for as long as it asks us to wait, at most ten seconds."""
+        if failure.error_class == ErrorClass.RATE_LIMIT and failure.retry_after_ms:
+            lane.hold()
+            pause_s = min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000
+            asyncio.get_running_loop().call_later(pause_s, lane.resume)

@@ -1,0 +1,74 @@
+"""Hand-outs: keeps the queues' windows full, after every claim and at every sweep."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import redis
+
+from store.database import Database, StoreUnavailable
+from store.handout import hand_out, stranded
+from workers.publisher import Publisher
+from workers.queues import provider_of
+from workers.settings import window
+
+_PAUSE_S = 0.02
+_log = logging.getLogger(__name__)
+
+
+class HandOuts:
+    """Publishes what is due. Whether Redis answered last time is in `redis_is_up`."""
+
+    def __init__(self, database: Database, publisher: Publisher, slots: dict[str, int]) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._slots = slots
+        self._wanted: set[str] = set()
+        self._wake = asyncio.Event()
+        self.redis_is_up = True
+
+    def want(self, queue: str) -> None:
+        """Ask for a hand-out on a queue soon: something was claimed from it or added to it."""
+        self._wanted.add(queue)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Hand out on the wanted queues until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wanted, self._wanted = self._wanted, set()
+            try:
+                await self.hand_out(sorted(wanted))
+            except StoreUnavailable as error:
+                _log.info("hand-out waits for the sweep, the database is away: %s", error)
+            await asyncio.sleep(_PAUSE_S)
+
+    async def hand_out(self, queues: Sequence[str]) -> None:
+        """Fill the windows of these queues. Does nothing while Redis is away."""
+        for queue in queues:
+            if not self.redis_is_up:
+                return
+            messages = await self._database.write(hand_out, queue, window(self._slots[provider_of(queue)]))
+            try:
+                await self._publisher.send(messages)
+            except redis.RedisError as error:
+                self._lost(error)
+
+    async def resend(self, queue: str, now_ms: int, settled_ms: int, republish_ms: int) -> None:
+        """Publish again what was published and never claimed.
+
+        Anything older than what the queue's head was published at has left the queue; in an empty queue that is all
+        of it. What is younger than `settled_ms` may still be on its way into a claim.
+        """
+        head_ms = await self._publisher.head_published_at_ms(queue)
+        passed_ms = now_ms - settled_ms
+        older_than_ms = passed_ms if head_ms is None else max(min(head_ms, passed_ms), now_ms - republish_ms)
+        messages = await self._database.write(stranded, queue, older_than_ms)
+        if messages:
+            _log.info("%d messages of %s were lost or are slow, sending them again", len(messages), queue)
+            await self._publisher.send(messages)
+
+    def _lost(self, error: redis.RedisError) -> None:
+        self.redis_is_up = False
+        _log.warning("Redis is away (%s): workers poll the database until it is back", type(error).__name__)

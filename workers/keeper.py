@@ -1,0 +1,74 @@
+"""The keeper: takes the batches that nobody keeps and does what they need - validate, load, write."""
+
+import asyncio
+import contextlib
+import logging
+
+from store.database import Database, StoreUnavailable
+from store.keeping import Chore, KeptBatch, keep_one, let_go
+from workers.loader import Loader
+from workers.settings import WorkerSettings
+from workers.writer import Writer
+
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Runs the chores of one worker, one batch at a time for each kind of chore."""
+
+    def __init__(
+        self, database: Database, loader: Loader, writer: Writer, settings: WorkerSettings, worker_id: bytes
+    ) -> None:
+        self._database = database
+        self._loader = loader
+        self._writer = writer
+        self._settings = settings
+        self._worker_id = worker_id
+        self._wakes = {chore: asyncio.Event() for chore in Chore}
+
+    def look(self) -> None:
+        """Ask for a look at the batches now."""
+        for wake in self._wakes.values():
+            wake.set()
+
+    async def run(self) -> None:
+        """Look whenever asked, and at least as often as the sweep, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for chore in Chore:
+                group.create_task(self._run(chore))
+
+    async def _run(self, chore: Chore) -> None:
+        while True:
+            try:
+                while await self._do_one(chore):
+                    self.look()
+            except StoreUnavailable as error:
+                _log.warning("batches wait for the database: %s", error)
+            except Exception:
+                _log.exception("could not %s a batch; it is tried again when its lease has run out", chore)
+            await self._pause(self._wakes[chore])
+
+    async def _pause(self, wake: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.sweep_ms / 1000):
+                await wake.wait()
+        wake.clear()
+
+    async def _do_one(self, chore: Chore) -> bool:
+        """Do the chore for one batch; returns whether there was any."""
+        lease_ms = self._settings.keeper_lease_ms
+        kept = await self._database.write(keep_one, chore, self._worker_id, lease_ms)
+        if kept is None:
+            return False
+        await self._do(chore, kept)
+        await self._database.write(let_go, kept.id, self._worker_id)
+        return True
+
+    async def _do(self, chore: Chore, kept: KeptBatch) -> None:
+        match chore:
+            case Chore.VALIDATE:
+                await self._loader.validate(kept)
+            case Chore.LOAD:
+                await self._loader.load(kept)
+            case Chore.WRITE:
+                await self._writer.write(kept)

@@ -1,0 +1,130 @@
+"""Lines: reading a batch's input file line by line with flat memory, and checking each request. Pure but for reading.
+
+Lines end at a line feed and nowhere else (U+2028 may stand inside a JSON string). Blank lines and a missing final
+line feed are fine.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+_MOST_CUSTOM_ID = 512
+
+
+@dataclass(frozen=True, slots=True)
+class InputError:
+    """What is wrong with a line, in the form that OpenAI's batch object shows."""
+
+    code: str
+    line: int | None
+    """1-based line of the file; None when it is about the file."""
+    message: str
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One well-formed line."""
+
+    line: int
+    custom_id: str
+    model: str
+    body: dict[str, Any]
+
+
+class LineTooLong(Exception):
+    """A line is longer than the limit; `line` is its number."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
+async def read_lines(chunks: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[list[tuple[int, bytes]]]:
+    """Yield (line number, bytes) in groups, one group for each chunk read. Raises LineTooLong."""
+    number = 0
+    rest = b""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
+        lines = [(number + index, line) for index, line in enumerate(whole, 1)]
+        number += len(whole)
+        for line_number, line in lines:
+            if len(line) > most_bytes:
+                raise LineTooLong(line_number)
+        if len(rest) > most_bytes:
+            raise LineTooLong(number + 1)
+        yield lines
+    if rest:
+        yield [(number + 1, rest)]
+
+
+def parse_line(number: int, line: bytes, endpoint: str) -> Request | InputError | None:
+    """Check one line; None for a blank one."""
+    line = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+    if not line:
+        return None
+    try:
+        data = orjson.loads(line)
+    except (orjson.JSONDecodeError, RecursionError):
+        return InputError("invalid_json_line", number, "This line is not parseable as valid JSON.")
+    if not isinstance(data, dict):
+        return InputError("invalid_json_line", number, "This line is not a JSON object.")
+    error = _check(number, data, endpoint)
+    if error is not None:
+        return error
+    body = data["body"]
+    return Request(number, data["custom_id"], body["model"], body)
+
+
+_TYPES: dict[str, tuple[type, str]] = {
+    "custom_id": (str, "a string"),
+    "method": (str, "a string"),
+    "url": (str, "a string"),
+    "body": (dict, "an object"),
+}
+
+
+def _check(number: int, data: dict[str, Any], endpoint: str) -> InputError | None:
+    for name, (kind, words) in _TYPES.items():
+        error = _check_type(number, data, name, kind, words)
+        if error is not None:
+            return error
+    if not data["custom_id"] or len(data["custom_id"]) > _MOST_CUSTOM_ID or not data["custom_id"].isprintable():
+        message = f"custom_id must be 1 to {_MOST_CUSTOM_ID} printable characters."
+        return InputError("invalid_value", number, message, "custom_id")
+    if data["method"] != "POST":
+        return InputError("invalid_method", number, f"method must be POST, not {data['method'][:20]!r}.", "method")
+    if data["url"] != endpoint:
+        message = f"url is {data['url'][:100]!r} but the batch is for {endpoint!r}."
+        return InputError("mismatched_url", number, message, "url")
+    return _check_body(number, data["body"], endpoint)
+
+
+def _check_body(number: int, body: dict[str, Any], endpoint: str) -> InputError | None:
+    needed: tuple[tuple[str, type | tuple[type, ...], str], ...] = (("model", str, "a string"),)
+    if endpoint == "/v1/chat/completions":
+        needed += (("messages", list, "an array"),)
+    else:
+        needed += (("input", (str, list), "a string or an array"),)
+    for name, kind, words in needed:
+        error = _check_type(number, body, name, kind, words, f"body.{name}")
+        if error is not None:
+            return error
+    if body.get("stream"):
+        message = "stream must be false in a batch: its answers are always whole."
+        return InputError("invalid_value", number, message, "body.stream")
+    if endpoint == "/v1/chat/completions" and not body["messages"]:
+        return InputError("invalid_value", number, "messages must not be empty.", "body.messages")
+    return None
+
+
+def _check_type(
+    number: int, data: dict[str, Any], name: str, kind: type | tuple[type, ...], words: str, param: str | None = None
+) -> InputError | None:
+    if data.get(name) is None:
+        message = f"Missing required parameter: '{param or name}'."
+        return InputError("missing_required_parameter", number, message, param or name)
+    if not isinstance(data[name], kind):
+        return InputError("invalid_type", number, f"'{param or name}' must be {words}.", param or name)
+    return None

@@ -1,0 +1,147 @@
+"""The loader: checks a batch's input file and writes its lines to the store, chunk by chunk."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+
+import orjson
+
+from router.config import BatchLimits
+from router.routes import RouteTable
+from store.contents import ContentMissing, FileContents
+from store.database import Database
+from store.keeping import KeptBatch, keep_on
+from store.loading import Line, accept, load_chunk, reject
+from workers.inspection import MOST_ERRORS, Inspection, repeats
+from workers.lines import InputError, LineTooLong, Request, parse_line, read_lines
+from workers.queues import batch_queue
+from workers.settings import WorkerSettings
+
+_CHUNK_LINES = 512
+_MANY_LINES = 20_000
+_log = logging.getLogger(__name__)
+
+Lines = list[tuple[int, bytes]]
+
+
+class Loader:
+    """Validates and loads batches that this worker keeps."""
+
+    def __init__(
+        self,
+        database: Database,
+        contents: FileContents,
+        routes: RouteTable,
+        settings: WorkerSettings,
+        worker_id: bytes,
+        *,
+        limits: BatchLimits,
+        loaded: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._routes = routes
+        self._settings = settings
+        self._worker_id = worker_id
+        self._limits = limits
+        self._loaded = loaded
+
+    async def validate(self, kept: KeptBatch) -> None:
+        """Check the whole file; the batch is accepted or has failed afterwards."""
+        inspection = Inspection(kept.endpoint, self._unknown_model)
+        errors = await self._inspect(kept, inspection)
+        if errors:
+            shown = [asdict(error) for error in errors[:MOST_ERRORS]]
+            await self._database.write(reject, kept.id, self._worker_id, orjson.dumps(shown).decode())
+            return
+        model = next(iter(inspection.models)) if len(inspection.models) == 1 else None
+        await self._database.write(accept, kept.id, self._worker_id, total=inspection.total, model=model)
+
+    async def load(self, kept: KeptBatch) -> None:
+        """Write the lines that are not written yet; hand-out may begin with the first chunk."""
+        slice_jobs = self._settings.slice_jobs * (2 if kept.total >= _MANY_LINES else 1)
+        queues: dict[str, str] = {}
+        position = 0
+        chunk: list[Line] = []
+        async for lines in self._lines(kept):
+            for request in await asyncio.to_thread(_requests, lines, kept.endpoint):
+                position += 1
+                if position > kept.loaded:
+                    chunk.append(self._line(position, request, queues))
+            while len(chunk) >= _CHUNK_LINES:
+                if not await self._write(kept, chunk[:_CHUNK_LINES], slice_jobs):
+                    return
+                del chunk[:_CHUNK_LINES]
+        if chunk:
+            await self._write(kept, chunk, slice_jobs)
+
+    async def _inspect(self, kept: KeptBatch, inspection: Inspection) -> list[InputError]:
+        try:
+            async for lines in self._lines(kept):
+                await asyncio.to_thread(inspection.add, lines)
+                if inspection.total > self._limits.max_lines:
+                    message = (
+                        f"The file has more than {self._limits.max_lines} requests; split it over several batches."
+                    )
+                    return [InputError("too_many_tasks", None, message)]
+                if inspection.is_full or not await self._still_ours(kept):
+                    return inspection.errors
+        except LineTooLong as error:
+            message = f"This line is longer than {self._limits.max_line_bytes} bytes."
+            return [*inspection.errors, InputError("line_too_long", error.line, message)]
+        except ContentMissing:
+            return [InputError("invalid_file", None, "The content of the input file is not stored here any more.")]
+        if not inspection.total:
+            return [InputError("empty_file", None, "The file holds no requests.")]
+        hashes = await asyncio.to_thread(inspection.repeated_hashes)
+        return inspection.errors + (await self._repeats(kept, hashes) if hashes else [])
+
+    async def _repeats(self, kept: KeptBatch, hashes: set[int]) -> list[InputError]:
+        found: list[InputError] = []
+        seen: dict[str, int] = {}
+        async for lines in self._lines(kept):
+            found += await asyncio.to_thread(repeats, lines, kept.endpoint, hashes, seen)
+            if len(found) >= MOST_ERRORS:
+                break
+        return found
+
+    async def _still_ours(self, kept: KeptBatch) -> bool:
+        lease_ms = self._settings.keeper_lease_ms
+        return await self._database.write(keep_on, kept.id, self._worker_id, lease_ms)
+
+    async def _write(self, kept: KeptBatch, chunk: list[Line], slice_jobs: int) -> bool:
+        ours = await self._still_ours(kept) and await self._database.write(
+            load_chunk, kept, self._worker_id, chunk, slice_jobs
+        )
+        if ours:
+            for queue in {line.queue for line in chunk}:
+                self._loaded(queue)
+        return ours
+
+    def _lines(self, kept: KeptBatch) -> AsyncIterator[Lines]:
+        return read_lines(self._contents.read(kept.input_file_id, chunk_bytes=1 << 18), self._limits.max_line_bytes)
+
+    def _line(self, number: int, request: Request, queues: dict[str, str]) -> Line:
+        if request.model not in queues:
+            route = self._routes.resolve(request.model)
+            provider = route.deployments[0].provider if route else self._routes.providers()[0]
+            queues[request.model] = batch_queue(provider)
+        return Line(number, request.custom_id, request.model, queues[request.model], orjson.dumps(request.body))
+
+    def _unknown_model(self, name: str) -> str | None:
+        if self._routes.resolve(name) is not None:
+            return None
+        return unknown_model(name, self._routes)
+
+
+def unknown_model(name: str, routes: RouteTable) -> str:
+    """Say that a model has no route, with the nearest names."""
+    nearest = routes.nearest(name)
+    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+    return f"The model {name[:200]!r} does not exist or is not configured here.{hint}"
+
+
+def _requests(lines: Lines, endpoint: str) -> list[Request]:
+    parsed = (parse_line(number, line, endpoint) for number, line in lines)
+    return [request for request in parsed if isinstance(request, Request)]

@@ -1,0 +1,179 @@
+"""The worker process: puts the parts together, runs them, and drains them.
+
+One event loop makes all calls and runs all loops; dramatiq's threads only fetch messages and pass them on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dramatiq import Worker
+
+from providers.client import ProviderClient
+from providers.prices import PriceBook
+from router.config import BatchLimits
+from router.decision import RetryPolicy
+from router.routes import RouteTable
+from store.contents import FileContents
+from store.database import Database
+from store.ids import new_id
+from store.settlement import Requeued, Settlement
+from store.signals import Signals
+from workers.actors import declare_actors
+from workers.broker import create_broker
+from workers.claimer import Claimer
+from workers.engine import Engine
+from workers.finisher import Finisher
+from workers.handouts import HandOuts
+from workers.keeper import Keeper
+from workers.loader import Loader
+from workers.publisher import Publisher
+from workers.queues import batch_queue, interactive_queue, provider_of
+from workers.renewer import Identity, Renewer
+from workers.settings import WorkerSettings
+from workers.sweeper import Sweeper, SweepParts
+from workers.writer import Writer
+
+_THREADS = 4
+_IDLE_MS = 500
+_STOP_MS = 10_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDependencies:
+    """What a worker is made from; the caller owns database and contents."""
+
+    database: Database
+    contents: FileContents
+    routes: RouteTable
+    prices: PriceBook
+    broker_url: str
+    state_url: str
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    settings: WorkerSettings = field(default_factory=WorkerSettings)
+    queues: frozenset[str] | None = None
+    """The queues to serve; None for all of the configuration."""
+    version: str = ""
+
+
+async def run_worker(dependencies: WorkerDependencies, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then drain: no call is lost, whatever was not sent goes back to its queue.
+
+    Raises ValueError for a queue that no provider of the configuration has.
+    """
+    await WorkerProcess(dependencies).run(stop)
+
+
+def all_queues(routes: RouteTable) -> tuple[str, ...]:
+    """Both queues of every provider."""
+    return tuple(queue for name in routes.providers() for queue in (interactive_queue(name), batch_queue(name)))
+
+
+class WorkerProcess:
+    """The parts of one worker; see `run_worker`."""
+
+    def __init__(self, needs: WorkerDependencies) -> None:
+        settings, database, routes = needs.settings, needs.database, needs.routes
+        queues = all_queues(routes)
+        served = tuple(queue for queue in queues if needs.queues is None or queue in needs.queues)
+        if unknown := (needs.queues or frozenset()) - set(queues):
+            raise ValueError(f"no provider has the queue {', '.join(sorted(unknown))}; there are {', '.join(queues)}")
+        worker_id = new_id()
+        self._settings = settings
+        self._queues = queues
+        self._served = served
+        self._signals = Signals(needs.state_url)
+        self._client = ProviderClient()
+        self._finisher = Finisher(database, settings, self._written)
+        self._engine = Engine(routes, needs.prices, self._client, needs.policy, self._finisher.add)
+        self._broker = create_broker(needs.broker_url, self._wait_for_room)
+        self._publisher = Publisher(self._broker)
+        slots = {name: routes.max_parallel(name) for name in routes.providers()}
+        self._hand_outs = hand_outs = HandOuts(database, self._publisher, slots)
+        self._claimer = Claimer(database, self._engine, worker_id, settings.lease_ms, hand_outs.want)
+        loader = Loader(
+            database, needs.contents, routes, settings, worker_id, limits=needs.limits, loaded=hand_outs.want
+        )
+        writer = Writer(database, needs.contents, settings, worker_id)
+        self._keeper = Keeper(database, loader, writer, settings, worker_id)
+        self._renewer = Renewer(database, self._engine, settings, Identity(worker_id, served, needs.version))
+        parts = SweepParts(
+            database, self._engine, self._claimer, self._publisher, hand_outs, self._signals, queues, served
+        )
+        self._sweeper = Sweeper(parts, settings)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start everything, wait for `stop`, drain."""
+        await self._renewer.renew()
+        loops = [
+            asyncio.create_task(run())
+            for run in (
+                self._finisher.run, self._renewer.run, self._hand_outs.run, self._keeper.run, self._sweeper.run,
+                self._listen,
+            )
+        ]  # fmt: skip
+        dramatiq_worker = self._start_dramatiq()
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
+            for loop in loops:
+                if loop.done():
+                    loop.result()  # a loop never ends by itself: raise what ended it
+        finally:
+            await self._drain(dramatiq_worker)
+            for task in (stopping, *loops):
+                task.cancel()
+            await asyncio.gather(stopping, *loops, return_exceptions=True)
+            await self._close()
+
+    def _start_dramatiq(self) -> Worker:
+        declare_actors(self._broker, self._queues, self._claimer.jobs, self._claimer.slice)
+        worker = Worker(self._broker, queues=set(self._served), worker_timeout=_IDLE_MS, worker_threads=_THREADS)
+        worker.start()
+        return worker
+
+    async def _drain(self, dramatiq_worker: Worker) -> None:
+        """Claim nothing more, let calls end within the grace, settle everything."""
+        started = time.monotonic()
+        self._broker.stopping.set()
+        stopped = asyncio.create_task(asyncio.to_thread(dramatiq_worker.stop, _STOP_MS))
+        await self._engine.drain(self._settings.grace_ms)
+        await stopped
+        await self._engine.drain(0)  # what a claim under way still brought in
+        await self._finisher.flush()
+        _log.info("drained in %.1f s", time.monotonic() - started)
+
+    async def _close(self) -> None:
+        self._publisher.close()
+        await self._signals.close()
+        await self._client.aclose()
+
+    async def _listen(self) -> None:
+        """Act on control messages."""
+        async for message in self._signals.listen():
+            if message.batches_changed:
+                self._keeper.look()
+                self._sweeper.look()
+            if message.cancel_jobs:
+                self._engine.cut({bytes.fromhex(job_id) for job_id in message.cancel_jobs})
+
+    def _wait_for_room(self, queue: str, seconds: float) -> bool:
+        return self._engine.lanes[provider_of(queue)].wait_for_room(seconds)
+
+    def _written(self, group: Sequence[Settlement], to_write: bool) -> None:
+        """After a commit: publish what was queued again when it is due, and have finished batches written."""
+        loop = asyncio.get_running_loop()
+        due: dict[str, set[int]] = {}
+        for settlement in group:
+            if isinstance(settlement.verdict, Requeued):
+                due.setdefault(settlement.verdict.queue, set()).add(settlement.verdict.not_before_ms)
+        for queue, times_ms in due.items():
+            for time_ms in times_ms:
+                delay_s = max(time_ms - self._engine.now_ms(), 0) / 1000
+                loop.call_later(delay_s, self._hand_outs.want, queue)
+        if to_write:
+            self._keeper.look()

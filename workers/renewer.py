@@ -1,0 +1,65 @@
+"""The renewer: keeps this worker's leases and its row of `worker` fresh, and cuts the calls that nobody needs."""
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+
+import orjson
+
+from store.database import Database, StoreUnavailable
+from store.leases import WorkerState, renew
+from workers.engine import Engine
+from workers.settings import WorkerSettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this worker is."""
+
+    id: bytes
+    queues: tuple[str, ...]
+    version: str
+
+
+class Renewer:
+    """Renews until cancelled."""
+
+    def __init__(self, database: Database, engine: Engine, settings: WorkerSettings, identity: Identity) -> None:
+        self._database = database
+        self._engine = engine
+        self._settings = settings
+        self._identity = identity
+
+    async def run(self) -> None:
+        """Renew every `renew_ms`; sooner again when the database did not answer."""
+        while True:
+            try:
+                await self.renew()
+                await asyncio.sleep(self._settings.renew_ms / 1000)
+            except StoreUnavailable as error:
+                _log.warning("leases not renewed: %s", error)
+                await asyncio.sleep(self._settings.renew_ms / 5000)
+
+    async def renew(self) -> None:
+        """Renew once."""
+        held_before = self._engine.holds()
+        renewal = await self._database.write(renew, self._state(), self._settings.lease_ms)
+        self._engine.set_clock(renewal.now_ms)
+        lost = {job_id for job_id, n in held_before if (job_id, n) not in renewal.held}
+        if lost:
+            _log.warning("%d calls lost their lease and are cut", len(lost))
+        self._engine.cut(lost | renewal.unwanted)
+
+    def _state(self) -> WorkerState:
+        lanes = self._engine.lanes.values()
+        return WorkerState(
+            id=self._identity.id,
+            host=socket.gethostname(),
+            queues_json=orjson.dumps(self._identity.queues).decode(),
+            room=sum(max(lane.slots - lane.in_flight - lane.waiting, 0) for lane in lanes),
+            in_flight=self._engine.in_flight,
+            version=self._identity.version,
+        )

@@ -1,0 +1,140 @@
+"""The sweeper: in every worker, without a leader. All its steps are conditional updates, so any number may run.
+
+A step that fails does not keep the others from running; `last_ok_ms` tells when a whole sweep last succeeded.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import redis
+
+from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
+from store.database import Database, StoreUnavailable
+from store.epoch import enter_epoch
+from store.leases import rescue
+from store.signals import Signals
+from workers.claimer import Claimer
+from workers.engine import Engine
+from workers.handouts import HandOuts
+from workers.publisher import Publisher
+from workers.settings import WorkerSettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepParts:
+    """What the sweeper works with."""
+
+    database: Database
+    engine: Engine
+    claimer: Claimer
+    publisher: Publisher
+    hand_outs: HandOuts
+    signals: Signals
+    queues: tuple[str, ...]
+    """Every queue of the configuration."""
+    served: tuple[str, ...]
+    """Those that this worker serves."""
+
+
+class Sweeper:
+    """Sweeps until cancelled."""
+
+    def __init__(self, parts: SweepParts, settings: WorkerSettings) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._rescue_from_s = 0.0
+        self._wake = asyncio.Event()
+        self.last_ok_s: float | None = None
+        """Monotonic seconds of the last sweep without an error; None before the first."""
+
+    async def run(self) -> None:
+        """Sweep now and then every `sweep_ms`, give or take a quarter."""
+        while True:
+            if await self.sweep():
+                self.last_ok_s = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sweep_ms / 1000 * random.uniform(0.75, 1.25)):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def look(self) -> None:
+        """Ask for a sweep now: a batch was made or cancelled."""
+        self._wake.set()
+
+    async def sweep(self) -> bool:
+        """Do every step once; returns whether all went well."""
+        steps: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._look_at_redis, self._rescue, self._expire, self._close, self._hand_out, self._resend,
+        )  # fmt: skip
+        results = [await self._step(step) for step in steps]
+        return all(results)
+
+    async def _step(self, step: Callable[[], Awaitable[None]]) -> bool:
+        try:
+            await step()
+            return True
+        except StoreUnavailable as error:
+            _log.warning("sweep: %s: %s", step.__name__, error)
+            # The workers could not renew either: give them one lease before anybody is judged.
+            self._rescue_from_s = time.monotonic() + self._settings.lease_ms / 1000
+        except redis.RedisError as error:
+            _log.warning("sweep: %s: Redis: %s", step.__name__, type(error).__name__)
+        except Exception:
+            _log.exception("sweep: %s failed", step.__name__)
+        return False
+
+    async def _look_at_redis(self) -> None:
+        """Notice whether Redis is there, and whether it is still the one that we published into."""
+        hand_outs = self._parts.hand_outs
+        try:
+            epoch = await self._parts.publisher.epoch()
+        except redis.RedisError:
+            hand_outs.redis_is_up = False
+            for queue in self._parts.served:
+                await self._parts.claimer.poll(queue)
+            return
+        hand_outs.redis_is_up = True
+        if await self._parts.database.write(enter_epoch, epoch):
+            _log.warning("Redis is new or was emptied: everything unclaimed is published again")
+
+    async def _rescue(self) -> None:
+        if time.monotonic() < self._rescue_from_s:
+            return
+        jitter_ms = int(random.random() * self._settings.rescue_jitter_ms)
+        rescued = await self._parts.database.write(rescue, jitter_ms)
+        if rescued:
+            _log.warning("%d jobs of lost workers are queued again", len(rescued))
+
+    async def _expire(self) -> None:
+        cut = await self._parts.database.write(expire_jobs)
+        if cut:
+            await self._parts.signals.cancel_jobs(cut)
+        await self._parts.database.write(begin_expiry)
+
+    async def _close(self) -> None:
+        database = self._parts.database
+        for closing in await database.read(closing_batches, self._settings.closing_grace_ms):
+            while await database.write(close_lines, closing):
+                pass
+            if closing.cut_running:
+                cut = await database.write(cut_lines, closing)
+                if cut:
+                    await self._parts.signals.cancel_jobs(cut)
+
+    async def _hand_out(self) -> None:
+        await self._parts.hand_outs.hand_out(self._parts.queues)
+
+    async def _resend(self) -> None:
+        if not self._parts.hand_outs.redis_is_up:
+            return
+        for queue in self._parts.queues:
+            await self._parts.hand_outs.resend(
+                queue, self._parts.engine.now_ms(), self._settings.sweep_ms, self._settings.republish_ms
+            )

@@ -1,0 +1,98 @@
+"""The writer: makes the output and the error file of a batch whose lines have all ended.
+
+Successes go to the output file, every other line to the error file, both in the order of the input. A file becomes
+public only when all of it is stored, in the same transaction that ends the batch.
+"""
+
+from collections.abc import AsyncIterator
+
+import orjson
+
+from providers.failure import ErrorClass
+from router.lifecycle import JobState
+from store.contents import FileContents
+from store.database import Database
+from store.ids import Prefix, new_id, public_id
+from store.keeping import KeptBatch, keep_on
+from store.output import EndedLine, WrittenFile, publish_output, read_ended_lines
+from workers.settings import WorkerSettings
+
+_PAGE_LINES = 256
+_CODES = {JobState.EXPIRED: "batch_expired", JobState.CANCELLED: "batch_cancelled"}
+_MESSAGES = {
+    JobState.EXPIRED: "This request could not be executed before the completion window expired.",
+    JobState.CANCELLED: "This request was not executed because the batch was cancelled.",
+}
+
+
+class LostBatch(Exception):
+    """Another worker keeps the batch now."""
+
+
+class Writer:
+    """Writes the files of batches that this worker keeps."""
+
+    def __init__(self, database: Database, contents: FileContents, settings: WorkerSettings, worker_id: bytes) -> None:
+        self._database = database
+        self._contents = contents
+        self._settings = settings
+        self._worker_id = worker_id
+
+    async def write(self, kept: KeptBatch) -> None:
+        """Write both files and end the batch. What another worker overtook is thrown away."""
+        try:
+            output = await self._file(kept, "output", completed=True)
+            errors = await self._file(kept, "error", completed=False)
+        except LostBatch:
+            return
+        written = [each for each in (output, errors) if each]
+        if not await self._database.write(publish_output, kept, self._worker_id, output, errors):
+            for each in written:
+                await self._contents.remove(each.id)
+
+    async def _file(self, kept: KeptBatch, name: str, *, completed: bool) -> WrittenFile | None:
+        file_id = new_id()
+        size = await self._contents.write(file_id, self._pieces(kept, completed=completed), limit_bytes=None)
+        if size == 0:
+            await self._contents.remove(file_id)
+            return None
+        return WrittenFile(file_id, f"{public_id(Prefix.BATCH, kept.id)}_{name}.jsonl", size)
+
+    async def _pieces(self, kept: KeptBatch, *, completed: bool) -> AsyncIterator[bytes]:
+        after = 0
+        while page := await self._database.read(read_ended_lines, kept.id, after, _PAGE_LINES):
+            after = page[-1].number
+            chosen = [line for line in page if (line.state == JobState.COMPLETED) is completed]
+            if chosen:
+                yield b"".join(output_line(line) for line in chosen)
+            if not await self._database.write(keep_on, kept.id, self._worker_id, self._settings.keeper_lease_ms):
+                raise LostBatch
+
+
+def output_line(line: EndedLine) -> bytes:
+    """Spell one ended line as OpenAI does, with its final line feed."""
+    line_id = public_id(Prefix.BATCH_LINE, line.job_id)
+    head = b'{"id":"%s","custom_id":%s,' % (line_id.encode(), orjson.dumps(line.custom_id))
+    if line.body is not None:
+        return head + _response(line, 200, bytes(line.body)) + b',"error":null}\n'
+    if line.error_json is not None and line.error_status is not None and line.error_status >= 400:
+        return (
+            head + _response(line, line.error_status, b'{"error":%s}' % line.error_json.encode()) + b',"error":null}\n'
+        )
+    return head + b'"response":null,"error":%s}\n' % orjson.dumps(_error(line))
+
+
+def _response(line: EndedLine, status: int, body: bytes) -> bytes:
+    request_id = public_id(Prefix.JOB, line.job_id).encode()
+    return b'"response":{"status_code":%d,"request_id":"%s","body":%s}' % (status, request_id, body)
+
+
+def _error(line: EndedLine) -> dict[str, str]:
+    state = JobState(line.state)
+    if state in _CODES:
+        return {"code": _CODES[state], "message": _MESSAGES[state]}
+    said = orjson.loads(line.error_json) if line.error_json else {}
+    return {
+        "code": str(said.get("code") or line.error_class or ErrorClass.INTERNAL),
+        "message": str(said.get("message") or "The request failed without an answer."),
+    }
