@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openai
+
 from bench.laneway_run import LanewayResult, Plan, run_batch
 from bench.peers import PEER_CALLS, PeerResult, run_peer
 from bench.report import Report, show, write_json
@@ -18,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
         with SimulatorProcess.start(["--latency-ms", str(options.latency_ms)]) as simulator:
             laneway = _laneway(simulator, options) if options.laneway else None
             peers = _peers(simulator.url, quick=options.quick) if options.peers else []
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"bench: {error}", file=sys.stderr)
+    except (RuntimeError, OSError, openai.OpenAIError, subprocess.CalledProcessError) as error:
+        print("\n".join([f"bench: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 1
     report = Report(options.latency_ms, laneway, peers)
     show(report)

@@ -34,7 +34,8 @@ class Laneway:
 def laneway_up(folder: Path, simulator_url: str, *, workers: int, max_parallel: int) -> Iterator[Laneway]:
     """Start `laneway up` in `folder` with the simulator as its one provider, `sim`; stop it at the end.
 
-    Raises RuntimeError, with the end of its log, when it is not ready within a minute.
+    Raises RuntimeError when it is not ready within a minute. Whatever is raised inside gets the end of Laneway's log
+    as a note, since the folder may be gone by the time it is read.
     """
     config, port, key = folder / "laneway.yaml", _free_port(), secrets.token_urlsafe(32)
     config.write_text(
@@ -47,8 +48,11 @@ def laneway_up(folder: Path, simulator_url: str, *, workers: int, max_parallel: 
         environment = _clean_environment() | {"LANEWAY_MASTER_KEY": key}
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder)
     try:
-        _wait_ready(process, f"http://127.0.0.1:{port}/readyz", log)
+        _wait_ready(process, f"http://127.0.0.1:{port}/readyz")
         yield Laneway(process.pid, f"http://127.0.0.1:{port}/v1", key)
+    except Exception as error:
+        error.add_note(f"The log of laneway up ends:\n{_tail(log)}")
+        raise
     finally:
         _stop(process)
 
@@ -63,7 +67,7 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+def _wait_ready(process: "subprocess.Popen[bytes]", address: str) -> None:
     end_s = time.monotonic() + READY_LIMIT_S
     while time.monotonic() < end_s and process.poll() is None:
         try:
@@ -73,8 +77,11 @@ def _wait_ready(process: "subprocess.Popen[bytes]", address: str, log: Path) -> 
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     ended = "is not ready" if process.poll() is None else f"ended with exit code {process.returncode}"
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-    raise RuntimeError(f"laneway up {ended}; its log ends:\n{tail}")
+    raise RuntimeError(f"laneway up {ended}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,14 +1,15 @@
 """A profile of a worker: py-spy's samples, summed by function."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-_GRACE_S = 60
+_LIMIT_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,30 @@ class WorkerProfile:
         """Sample a process for some seconds, 200 times each; it must belong to this user."""
         path = Path(tempfile.mkdtemp(prefix="lw-profile-")) / "stacks.txt"
         spy = str(Path(sys.executable).with_name("py-spy"))
-        command = [spy, "record", "-p", str(pid), "-d", str(duration_s), "-r", "200", "-f", "raw", "-o", str(path)]
+        command = [
+            spy,
+            "record",
+            "-p",
+            str(pid),
+            "-d",
+            str(duration_s),
+            "-r",
+            "200",
+            "-F",
+            "-f",
+            "raw",
+            "-o",
+            str(path),
+        ]
         return cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), path)
 
     def top(self, count: int = 25) -> list[tuple[str, float]]:
         """Wait for the end and return the functions with the most self time, each with its share of all samples."""
-        if self.process.wait(self._limit_s()) != 0 or not self.path.exists():
-            raise RuntimeError("py-spy recorded nothing; it may need more rights, or the run was too short")
-        return self_times(self.path.read_text(), count)
-
-    def _limit_s(self) -> int:
-        return 600 + _GRACE_S
+        if self.process.wait(_LIMIT_S) != 0 or not self.path.exists():
+            raise RuntimeError("py-spy recorded nothing: it may need more rights, or the process has ended")
+        stacks = self.path.read_text()
+        shutil.rmtree(self.path.parent)
+        return self_times(stacks, count)
 
 
 def self_times(stacks: str, count: int) -> list[tuple[str, float]]:

@@ -33,7 +33,7 @@ def show(report: Report) -> None:
     console.print(_speeds(report))
     if report.laneway is not None:
         console.print(_parts(report.laneway))
-        console.print(_facts(report.laneway))
+        console.print(_facts(report.laneway), soft_wrap=True)
         for function, share in report.laneway.profile:
             console.print(f"{share:7.1%}  {function}", highlight=False, markup=False)
 

@@ -31,11 +31,13 @@ from cli.stop_request import StopRequest
 from cli.supervisor import Supervisor, first_of
 from cli.valkey import ValkeyServer, find_valkey, not_ready
 from cli.version import laneway_version
+from cli.wiring import make_routes
 
 _API, _WORKERS, _SIMULATOR, _VALKEY = range(4)  # the order of stopping
 _VALKEY_START_S = 60.0
 _SIMULATOR_START_S = 20.0
 _POLL_S = 0.05
+_SOME_URL = "http://127.0.0.1/v1"
 _IMPATIENT_S = 15.0
 
 
@@ -50,6 +52,7 @@ class UpOptions:
 def run_up(settings: Settings, options: UpOptions) -> int:
     """Run until a signal stops it; returns the exit code. Raises CommandError when it cannot start."""
     os.umask(0o077)
+    make_routes(settings, {SIMULATOR_URL: _SOME_URL})  # a refused configuration is found before anything is started
     if warning := prepare_data_dir(settings.data_dir):
         _say("up", warning)
     with DirectoryLock(settings.data_dir):
@@ -91,9 +94,8 @@ class Up:
     async def _serve(self) -> None:
         """Start everything in its order and stay."""
         self._write()
-        broker_url, state_url = await self._redis()
-        await asyncio.to_thread(migrate_now, self._settings.database_url)
-        await self._simulate()
+        migration = asyncio.to_thread(migrate_now, self._settings.database_url)
+        (broker_url, state_url), _, _ = await asyncio.gather(self._redis(), self._simulate(), migration)
         environ = child_environ(
             self._settings,
             master_key=self._master_key.value,

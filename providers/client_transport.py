@@ -23,7 +23,7 @@ MAX_CACHED_URLS = 4096
 
 
 class RequestBody(aiohttp.Payload):
-    """The bytes of one request, that remember whether they were handed over for sending."""
+    """The bytes of one request, that remember whether they all went out."""
 
     _autoclose = True
 
@@ -31,24 +31,16 @@ class RequestBody(aiohttp.Payload):
         super().__init__(content, content_type="application/json")
         self._size = len(content)
         self.handed_over = False
-        """False proves that the server cannot have acted on the request."""
+        """True once the whole body is with the operating system or nearly so; until then no server can act on it."""
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text; the interface of payloads asks for it."""
         return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the body whole."""
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write the body; the length is always its own."""
+        """Write the body whole. A large one waits here for the server to take it."""
+        await writer.write(self._value)
         self.handed_over = True
-        try:
-            await writer.write(self._value)
-        except aiohttp.ClientConnectionResetError:
-            self.handed_over = False  # the connection was gone before the body was out
-            raise
 
 
 class ResponseStream(httpx.AsyncByteStream):
@@ -135,7 +127,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if parsed is None:
             if len(self._urls) >= MAX_CACHED_URLS:
                 self._urls.clear()
-            parsed = self._urls[text] = URL(text, encoded=True)
+            try:
+                parsed = self._urls[text] = URL(text, encoded=True)
+            except ValueError:
+                raise httpx.UnsupportedProtocol("the address is not usable") from None
         return parsed
 
 
@@ -159,7 +154,7 @@ def _as_httpx(error: Exception, request: httpx.Request) -> Exception:
             return httpx.ConnectError("the TLS handshake failed", request=request)
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(error.os_error.strerror or "the connection failed", request=request)
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx.UnsupportedProtocol("the address is not usable", request=request)
         case aiohttp.ClientResponseError():
             return httpx.RemoteProtocolError("the response is not valid HTTP", request=request)

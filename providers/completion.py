@@ -41,8 +41,8 @@ class Target:
     """The model name that this provider knows."""
     api_key: str | None = field(default=None, repr=False)
     """The credential; None for servers that take none. Never printed."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Extra headers from the config."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Extra headers from the config; they may be secrets, so they are never printed."""
     quirks: frozenset[str] = frozenset()
     """Members of `providers.catalogue.Quirk`: how this server departs from its dialect."""
     connect_timeout_ms: int = 10_000

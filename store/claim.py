@@ -6,13 +6,12 @@ delivered twice costs one UPDATE of no rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, null, select, update
 
 from router.lifecycle import JobState
 from router.outcome import AttemptOutcome
-from store.tables import attempt, job, payload, slices
+from store.tables import AnyRow, attempt, job, payload, slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,7 @@ def _claim(
     return [ClaimedJob(*row) for row in rows]
 
 
-def _write_attempts(
-    connection: Connection, now_ms: int, claimant: Claimant, rows: Sequence[Row[*tuple[Any, ...]]]
-) -> None:
+def _write_attempts(connection: Connection, now_ms: int, claimant: Claimant, rows: Sequence[AnyRow]) -> None:
     lines = []
     for row in rows:
         provider, model = claimant.deployment(row.route, row.route_index)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from providers.failure import ErrorClass
 from router.lifecycle import JOB_TERMINAL, JobState
@@ -18,7 +18,7 @@ from router.outcome import AttemptOutcome
 from store.accounting import charge
 from store.progress import BatchProgress, record_progress
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
-from store.tables import attempt, job, result
+from store.tables import AnyRow, attempt, job, result
 
 _SETTLED = {AttemptOutcome.OK, AttemptOutcome.LATE_OK, AttemptOutcome.ERROR, AttemptOutcome.RELEASED}
 _Rows = list[dict[str, Any]]
@@ -65,7 +65,7 @@ def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement
     return Finish(Counter({state: len(rows) for state, rows in writes.jobs.items()}), to_write)
 
 
-def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, Row[*tuple[Any, ...]]]:
+def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, AnyRow]:
     rows = connection.execute(
         select(job.c.id, job.c.state, job.c.attempt)
         .where(job.c.id.in_([settlement.job_id for settlement in settlements]))
@@ -75,12 +75,12 @@ def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[byt
     return {row.id: row for row in rows}
 
 
-def _is_current(row: Row[*tuple[Any, ...]], settlement: Settlement) -> bool:
+def _is_current(row: AnyRow, settlement: Settlement) -> bool:
     return bool(row.state == JobState.IN_PROGRESS and row.attempt == settlement.n)
 
 
 def _late_outcomes(
-    connection: Connection, settlements: Sequence[Settlement], jobs: dict[bytes, Row[*tuple[Any, ...]]]
+    connection: Connection, settlements: Sequence[Settlement], jobs: dict[bytes, AnyRow]
 ) -> dict[tuple[bytes, int], str]:
     """Read how those attempts stand that are no longer their job's current one."""
     late = [(each.job_id, each.n) for each in settlements if not _is_current(jobs[each.job_id], each)]
@@ -92,7 +92,7 @@ def _late_outcomes(
     return {(row.job_id, row.n): row.outcome for row in rows}
 
 
-def _decide(writes: _Writes, settlement: Settlement, row: Row[*tuple[Any, ...]], now_ms: int) -> None:
+def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -> None:
     """Sort one settlement into the rows it changes."""
     current = _is_current(row, settlement)
     cost = settlement.cost_nanousd or 0

@@ -7,9 +7,8 @@ the job while a newer attempt's worker died, and that attempt's cost must not va
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers.failure import ErrorClass
@@ -17,7 +16,7 @@ from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.accounting import exposure_line, write_settle_lines
 from store.progress import BatchProgress, record_progress
-from store.tables import attempt, job, worker
+from store.tables import AnyRow, attempt, job, worker
 
 SUSPECT_CRASHES = 2
 """From here on a job is a suspect: a process runs one suspect at a time."""
@@ -107,7 +106,7 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
     return rescued
 
 
-def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, Row[*tuple[Any, ...]]]:
+def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
     rows = connection.execute(
         select(job.c.id, job.c.state, job.c.attempt, job.c.crashes, job.c.batch_id)
         .where(job.c.id.in_(job_ids))
@@ -117,11 +116,11 @@ def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, 
     return {row.id: row for row in rows}
 
 
-def _still_waits(row: Row[*tuple[Any, ...]], n: int) -> bool:
+def _still_waits(row: AnyRow, n: int) -> bool:
     return bool(row.state == JobState.IN_PROGRESS and row.attempt == n)
 
 
-def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[Row[*tuple[Any, ...]]], jobs: dict[bytes, Row[*tuple[Any, ...]]]) -> None:
+def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[AnyRow], jobs: dict[bytes, AnyRow]) -> None:
     statement = update(attempt).where(attempt.c.job_id == bindparam("b_id"), attempt.c.n == bindparam("b_n"))
     connection.execute(
         statement.values(outcome=AttemptOutcome.UNKNOWN, ended_at_ms=now_ms, cost_basis=CostBasis.UNKNOWN),
@@ -141,7 +140,7 @@ def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: in
         )
 
 
-def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
+def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) -> None:
     if rows:
         connection.execute(
             update(job)
@@ -162,7 +161,7 @@ POISON_ERROR = (
 )
 
 
-def _count(connection: Connection, now_ms: int, ended: Sequence[Row[*tuple[Any, ...]]], poisoned: Sequence[Row[*tuple[Any, ...]]]) -> None:
+def _count(connection: Connection, now_ms: int, ended: Sequence[AnyRow], poisoned: Sequence[AnyRow]) -> None:
     progress: dict[bytes, BatchProgress] = defaultdict(BatchProgress)
     for row in ended:
         if row.batch_id is not None:

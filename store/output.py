@@ -36,6 +36,23 @@ class WrittenFile:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class OutputFiles:
+    """What a batch wrote."""
+
+    output: WrittenFile | None
+    """The answers; None when no line has one."""
+    errors: WrittenFile | None
+    """All other lines; None when every line has an answer."""
+    keep_ms: int
+    """How long they are kept where the caller did not say."""
+
+    @property
+    def written(self) -> list[WrittenFile]:
+        """The files that there are."""
+        return [each for each in (self.output, self.errors) if each]
+
+
 def read_ended_lines(
     connection: Connection, _now_ms: int, batch_id: bytes, after: int, limit: int
 ) -> Sequence[EndedLine]:
@@ -58,8 +75,7 @@ def publish_output(
     now_ms: int,
     kept: KeptBatch,
     worker_id: bytes,
-    output: WrittenFile | None,
-    errors: WrittenFile | None,
+    files: OutputFiles,
 ) -> bool:
     """Make the files public and end the batch, in one step; False when another worker keeps the batch now."""
     final = _final_status(kept)
@@ -72,8 +88,8 @@ def publish_output(
         )
         .values(
             status=final,
-            output_file_id=output.id if output else None,
-            error_file_id=errors.id if errors else None,
+            output_file_id=files.output.id if files.output else None,
+            error_file_id=files.errors.id if files.errors else None,
             keeper=None,
             keeper_until_ms=0,
             **{f"{final}_at_ms": now_ms},
@@ -81,7 +97,7 @@ def publish_output(
     ).rowcount
     if not ended:
         return False
-    _insert_files(connection, now_ms, kept, [each for each in (output, errors) if each])
+    _insert_files(connection, now_ms, kept, files)
     connection.execute(
         insert(event).values(
             id=new_id(), key_id=kept.key_id, object_id=kept.id, type=f"batch.{final}", created_at_ms=now_ms
@@ -94,9 +110,10 @@ def _final_status(kept: KeptBatch) -> BatchStatus:
     return BatchStatus(kept.closing) if kept.closing else BatchStatus.COMPLETED
 
 
-def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: Sequence[WrittenFile]) -> None:
+def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: OutputFiles) -> None:
     seconds = kept.output_expires_after_s
-    for each in files:
+    keep_ms = files.keep_ms if seconds is None else 1000 * seconds
+    for each in files.written:
         connection.execute(
             insert(file).values(
                 id=each.id,
@@ -105,6 +122,6 @@ def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: S
                 purpose="batch_output",
                 bytes=each.size_bytes,
                 created_at_ms=now_ms,
-                expires_at_ms=None if seconds is None else now_ms + 1000 * seconds,
+                expires_at_ms=now_ms + keep_ms,
             )
         )

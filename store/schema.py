@@ -75,9 +75,6 @@ def revisions() -> list[str]:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
-
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
     state = read_state(connection)
@@ -85,6 +82,9 @@ def _upgrade(connection: Connection) -> None:
         return
     if state is SchemaState.AHEAD:
         raise SchemaAhead("a newer Laneway has migrated this database: run that version, or restore a backup")
+    from alembic import command  # half a second, only when there is something to do
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -61,7 +61,7 @@ class Signals:
         """Tell whether Redis answers within 200 ms."""
         try:
             async with asyncio.timeout(_SEND_S):
-                return bool(await self._redis.ping())  
+                return bool(await self._redis.ping())
         except (RedisError, OSError, TimeoutError):
             return False
 

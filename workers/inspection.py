@@ -7,6 +7,7 @@ once more to tell true repeats from chance.
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from workers.lines import InputError, Request, parse_line
 
@@ -54,7 +55,7 @@ class Inspection:
     def repeated_hashes(self) -> set[int]:
         """Hashes of custom ids that occur more than once; equal hashes need not be equal ids."""
         ordered = sorted(self.ids)
-        return {a for a, b in zip(ordered, ordered[1:], strict=False) if a == b}
+        return {a for a, b in pairwise(ordered) if a == b}
 
 
 def repeats(lines: list[tuple[int, bytes]], endpoint: str, hashes: set[int], seen: dict[str, int]) -> list[InputError]:

@@ -125,6 +125,7 @@ class Loader:
     def _line(self, number: int, request: Request, queues: dict[str, str]) -> Line:
         if request.model not in queues:
             route = self._routes.resolve(request.model)
+            # The route was there when the file was checked; without it the line fails when it is called.
             provider = route.deployments[0].provider if route else self._routes.providers()[0]
             queues[request.model] = batch_queue(provider)
         return Line(number, request.custom_id, request.model, queues[request.model], orjson.dumps(request.body))

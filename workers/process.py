@@ -102,7 +102,15 @@ class WorkerProcess:
         self._keeper = Keeper(database, loader, writer, settings, worker_id)
         self._renewer = Renewer(database, self._engine, settings, Identity(worker_id, served, needs.version))
         parts = SweepParts(
-            database, self._engine, self._claimer, self._publisher, hand_outs, self._signals, queues, served
+            database,
+            needs.contents,
+            self._engine,
+            self._claimer,
+            self._publisher,
+            hand_outs,
+            self._signals,
+            queues,
+            served,
         )
         self._sweeper = Sweeper(parts, settings)
 
@@ -131,7 +139,8 @@ class WorkerProcess:
             await self._close()
 
     def _start_dramatiq(self) -> Worker:
-        declare_actors(self._broker, self._queues, self._claimer.jobs, self._claimer.slice)
+        if self._queues:
+            declare_actors(self._broker, self._queues, self._claimer.jobs, self._claimer.slice)
         worker = Worker(self._broker, queues=set(self._served), worker_timeout=_IDLE_MS, worker_threads=_THREADS)
         worker.start()
         return worker

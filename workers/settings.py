@@ -30,6 +30,9 @@ class WorkerSettings:
     closing_grace_ms: int = 5_000
     """How long running calls of a cancelled or expired batch may still bring their answers."""
 
+    keep_content_ms: int = 30 * 86_400_000
+    """How long bodies and files of batches are kept after the batch has ended."""
+
 
 def window(slots: int) -> int:
     """How many unclaimed jobs of one queue may be in Redis: twice the slots, within 500 and 5,000."""

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 import redis
 
 from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
+from store.contents import FileContents
 from store.database import Database, StoreUnavailable
 from store.epoch import enter_epoch
+from store.files import contents_removed, file_contents_to_remove
 from store.leases import rescue
+from store.retention import purge_bodies
 from store.signals import Signals
 from workers.claimer import Claimer
 from workers.engine import Engine
@@ -32,6 +35,7 @@ class SweepParts:
     """What the sweeper works with."""
 
     database: Database
+    contents: FileContents
     engine: Engine
     claimer: Claimer
     publisher: Publisher
@@ -71,7 +75,7 @@ class Sweeper:
     async def sweep(self) -> bool:
         """Do every step once; returns whether all went well."""
         steps: tuple[Callable[[], Awaitable[None]], ...] = (
-            self._look_at_redis, self._rescue, self._expire, self._close, self._hand_out, self._resend,
+            self._look_at_redis, self._rescue, self._expire, self._close, self._hand_out, self._resend, self._tidy,
         )  # fmt: skip
         results = [await self._step(step) for step in steps]
         return all(results)
@@ -138,3 +142,13 @@ class Sweeper:
             await self._parts.hand_outs.resend(
                 queue, self._parts.engine.now_ms(), self._settings.sweep_ms, self._settings.republish_ms
             )
+
+    async def _tidy(self) -> None:
+        """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""
+        database, contents = self._parts.database, self._parts.contents
+        await database.write(purge_bodies, self._settings.keep_content_ms)
+        gone = await database.read(file_contents_to_remove)
+        for file_id in gone:
+            await contents.remove(file_id)
+        if gone:
+            await database.write(contents_removed, gone)

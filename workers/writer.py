@@ -14,7 +14,7 @@ from store.contents import FileContents
 from store.database import Database
 from store.ids import Prefix, new_id, public_id
 from store.keeping import KeptBatch, keep_on
-from store.output import EndedLine, WrittenFile, publish_output, read_ended_lines
+from store.output import EndedLine, OutputFiles, WrittenFile, publish_output, read_ended_lines
 from workers.settings import WorkerSettings
 
 _PAGE_LINES = 256
@@ -45,9 +45,9 @@ class Writer:
             errors = await self._file(kept, "error", completed=False)
         except LostBatch:
             return
-        written = [each for each in (output, errors) if each]
-        if not await self._database.write(publish_output, kept, self._worker_id, output, errors):
-            for each in written:
+        files = OutputFiles(output, errors, self._settings.keep_content_ms)
+        if not await self._database.write(publish_output, kept, self._worker_id, files):
+            for each in files.written:
                 await self._contents.remove(each.id)
 
     async def _file(self, kept: KeptBatch, name: str, *, completed: bool) -> WrittenFile | None:

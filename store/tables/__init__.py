@@ -1,8 +1,8 @@
 """Every table, as SQLModel classes and (for queries) as SQLAlchemy Core tables."""
 
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Row, Table
 from sqlmodel import SQLModel
 
 from store.tables.account import Idempotency, Key, Ledger, Override
@@ -11,6 +11,9 @@ from store.tables.job import Attempt, Job, Payload, Result, Slice
 from store.tables.signal import Delivery, Event, Fact, WebhookEndpoint, WorkerSeen
 
 metadata = SQLModel.metadata
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of a query, its columns read by name."""
 
 
 def _core(model: type[SQLModel]) -> Table:

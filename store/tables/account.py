@@ -1,9 +1,9 @@
 """Who asks and what it cost: virtual keys, the ledger, idempotency."""
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import big, id_, optional_big, optional_text
+from store.tables.columns import RawBytes, big, id_, optional_big, optional_text
 
 
 class Key(SQLModel, table=True):
@@ -13,7 +13,7 @@ class Key(SQLModel, table=True):
 
     id: bytes = id_(primary_key=True)
     name: str = Field(max_length=255)
-    digest: bytes | None = Field(default=None, sa_type=LargeBinary(32), nullable=True, unique=True)
+    digest: bytes | None = Field(default=None, sa_type=RawBytes(32), nullable=True, unique=True)
     """HMAC-SHA256 of the secret under the server's pepper; null for the master key's row."""
     last4: str = Field(default="", max_length=4)
     created_at_ms: int = big()
@@ -33,7 +33,7 @@ class Ledger(SQLModel, table=True):
     n: int = Field(primary_key=True)  # the attempt; 0 for a reservation made before any
     kind: str = Field(primary_key=True, max_length=16)  # router.lifecycle.LedgerKind
     key_id: bytes = id_()
-    batch_id: bytes | None = Field(default=None, sa_type=LargeBinary(16), nullable=True)
+    batch_id: bytes | None = Field(default=None, sa_type=RawBytes(16), nullable=True)
     at_ms: int = big()
     amount_nanousd: int | None = optional_big()  # null = exposure: a call whose cost is not known
     basis: str = Field(default="none", max_length=16)  # router.lifecycle.CostBasis
@@ -46,8 +46,8 @@ class Idempotency(SQLModel, table=True):
 
     key_id: bytes = id_(primary_key=True)
     route: str = Field(primary_key=True, max_length=64)
-    key_hash: bytes = Field(sa_type=LargeBinary(32), primary_key=True)
-    body_hash: bytes = Field(sa_type=LargeBinary(32))
+    key_hash: bytes = Field(sa_type=RawBytes(32), primary_key=True)
+    body_hash: bytes = Field(sa_type=RawBytes(32))
     object_id: bytes = id_()
     expires_at_ms: int = big()
 

@@ -1,9 +1,9 @@
 """A batch and the files around it."""
 
-from sqlalchemy import Index, LargeBinary, Text, text
+from sqlalchemy import Index, Text, text
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import big, id_, optional_big, optional_id, optional_text
+from store.tables.columns import RawBytes, big, id_, optional_big, optional_id, optional_text
 
 _OPEN = "status IN ('validating', 'in_progress', 'finalizing', 'cancelling')"
 
@@ -52,6 +52,7 @@ class Batch(SQLModel, table=True):
     cancelled_at_ms: int | None = optional_big()
     expires_at_ms: int = big()
     handed_out_at_ms: int = big()  # when it last got a turn; hand-out serves the longest waiting first
+    bodies_purged_at_ms: int | None = optional_big()  # when the bodies of its lines were deleted
     keeper: bytes | None = optional_id()  # the worker that loads or writes it now
     keeper_until_ms: int = big()  # its lease
 
@@ -83,4 +84,4 @@ class FileChunk(SQLModel, table=True):
 
     file_id: bytes = id_(primary_key=True)
     n: int = Field(primary_key=True)  # 0-based
-    data: bytes = Field(sa_type=LargeBinary)
+    data: bytes = Field(sa_type=RawBytes)

@@ -4,10 +4,10 @@ A job row is the truth and the outbox: one that is `queued` is work still to be 
 milliseconds of the database's clock, money is integer nano-dollars. See docs/protocol.md for every transition.
 """
 
-from sqlalchemy import Index, LargeBinary, Text, text
+from sqlalchemy import Index, Text, text
 from sqlmodel import Field, SQLModel
 
-from store.tables.columns import big, id_, optional_big, optional_id, optional_text
+from store.tables.columns import RawBytes, big, id_, optional_big, optional_id, optional_text
 
 
 class Job(SQLModel, table=True):
@@ -66,7 +66,7 @@ class Payload(SQLModel, table=True):
     __tablename__ = "payload"
 
     job_id: bytes = id_(primary_key=True)
-    body: bytes = Field(sa_type=LargeBinary)
+    body: bytes = Field(sa_type=RawBytes)
 
 
 class Slice(SQLModel, table=True):
@@ -136,4 +136,4 @@ class Result(SQLModel, table=True):
 
     job_id: bytes = id_(primary_key=True)
     attempt_n: int = 0
-    body: bytes = Field(sa_type=LargeBinary)
+    body: bytes = Field(sa_type=RawBytes)

@@ -22,6 +22,7 @@ from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
 from store.schema import migrate
 from store.signals import Signals
+from tests.valkey_server import ValkeyServer
 
 MASTER_KEY = "a-master-key-of-more-than-32-characters"
 PEPPER = b"pepper-of-the-tests"
@@ -143,7 +144,8 @@ def api(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[ApiServer
     yield from running(ApiServer(database_url, redis_url, tmp_path))
 
 
-@pytest.fixture
-def sqlite_api(sqlite_url: str, redis_url: str, tmp_path: Path) -> Iterator[ApiServer]:
-    """An API server on SQLite alone, for what does not depend on the database."""
-    yield from running(ApiServer(sqlite_url, redis_url, tmp_path))
+@pytest.fixture(scope="module")
+def shared_api(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One API server on SQLite for a whole file of tests, which keep apart by a virtual key or do not care."""
+    folder = tmp_path_factory.mktemp("api")
+    yield from running(ApiServer(f"sqlite:///{folder}/laneway.db", valkey_server.url, folder))

@@ -1,0 +1,283 @@
+"""Every refusal has one shape, whoever asks for whatever."""
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from itertools import product
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.dependencies import ApiDependencies
+from store.contents import LocalContents
+from store.database import Database, Query, StoreUnavailable, open_database
+from store.signals import Signals
+from tests.system.conftest import MASTER_KEY, PEPPER, ApiServer, BatchLimits, running, small_routes
+from tests.valkey_server import ValkeyServer
+
+OPEN = {("GET", "/healthz"), ("GET", "/livez"), ("GET", "/readyz")}
+CREATE = {"input_file_id": "x", "endpoint": "/v1/embeddings", "completion_window": "24h"}
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every method and path of the application; path parameters are filled in."""
+    app: FastAPI = create_app(make_dependencies(open_database("sqlite:////nonexistent/x.db")))
+    found = []
+    for path, operations in app.openapi()["paths"].items():
+        for name in ("file_id", "batch_id", "key_id", "name"):
+            path = path.replace(f"{{{name}}}", f"{name[:-3]}_x")
+        found += [(method.upper(), path) for method in operations]
+    return found
+
+
+def make_dependencies(database: Database, *, state_url: str = "redis://127.0.0.1:9/0") -> ApiDependencies:
+    contents = LocalContents.__new__(LocalContents)
+    signals = Signals(state_url)
+    limits = BatchLimits()
+    return ApiDependencies(database, contents, small_routes(), limits, signals, PEPPER, MASTER_KEY, "1")
+
+
+def check_shape(answer: httpx.Response) -> dict[str, str | None]:
+    """Check that an answer is an error as clients know it; return what it says."""
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"] == answer.headers["request-id"]
+    assert set(answer.json()) == {"error"}
+    error: dict[str, str | None] = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert error["type"]
+    for leak in ("Traceback", "sqlalchemy", "SELECT", "detail", "/work", ".py"):
+        assert leak not in answer.text
+    return error
+
+
+def test_the_list_of_routes_is_the_one_these_tests_know() -> None:
+    assert OPEN < set(routes())
+    assert len(routes()) == 17
+
+
+def test_every_route_but_the_probes_asks_for_a_key(shared_api: ApiServer) -> None:
+    credentials = [
+        None,
+        "Bearer wrong",
+        "Bearer",
+        "Bearer ",
+        "Basic eDp5",
+        "Bearer lw-' OR '1'='1",
+        f"bearer x{MASTER_KEY}",
+    ]
+    hosts = [None, "x/v1/files", "x?", "x#"]
+    texts = set()
+    with shared_api.http(None) as http:
+        for (method, path), credential, host in product(sorted(set(routes()) - OPEN), credentials, hosts):
+            headers = {} if credential is None else {"authorization": credential}
+            answer = http.request(method, path, headers=headers if host is None else {**headers, "host": host})
+            assert answer.status_code in ((401,) if host is None else (400, 401)), (method, path, credential)
+            if answer.status_code == 401:
+                assert check_shape(answer)["code"] == "invalid_api_key"
+                texts.add(answer.text)
+        for method, path in OPEN:
+            assert http.request(method, path).status_code == 200
+    assert len(texts) == 1
+
+
+def test_cookies_and_query_parameters_are_no_credentials(shared_api: ApiServer) -> None:
+    with shared_api.http(None) as http:
+        for headers in ({"cookie": f"key={MASTER_KEY}"}, {"x-api-key": MASTER_KEY}):
+            assert http.get(f"/v1/files?key={MASTER_KEY}", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1", 404),
+        ("GET", "/v1/nonsense", 404),
+        ("GET", "/v1/files/", 404),
+        ("GET", "/docs", 404),
+        ("GET", "/openapi.json", 404),
+        ("PUT", "/v1/files", 405),
+        ("DELETE", "/v1/batches", 405),
+        ("GET", "/v1/x%0d%0ax-evil:%201", 404),
+    ],
+)
+def test_unknown_routes_have_the_same_shape(shared_api: ApiServer, method: str, path: str, status: int) -> None:
+    with shared_api.http() as http:
+        answer = http.request(method, path)
+        assert answer.status_code == status
+        check_shape(answer)
+        assert "x-evil" not in answer.headers
+
+
+BODIES = {
+    "nothing": b"",
+    "no JSON": b"{nonsense",
+    "cut": b'{"a": ',
+    "a list": b"[]",
+    "a string": b'"x"',
+    "null": b"null",
+    "deep lists": b"[" * 100_000,
+    "deep closed lists": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 70 + b"1" + b"}" * 70,
+    "not a number": b'{"metadata": NaN}',
+    "infinity": b'{"metadata": -Infinity}',
+    "a huge float": b'{"x": 1e999}',
+    "digits": b"1" * 900_000,
+    "digits in a field": b'{"x": ' + b"1" * 900_000 + b"}",
+    "65 bits": b'{"x": 36893488147419103232}',
+    "NUL": b'{"metadata": {"a": "\\u0000"}}',
+    "half a pair": b'{"metadata": {"a": "\\ud800"}}',
+    "not UTF-8": b'{"metadata": {"a": "\xff"}}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "a raw line break": b'{"metadata": {"a": "\n"}}',
+    "a repeated name": json.dumps(CREATE).encode()[:-1] + b', "endpoint": "/v1/chat/completions"}',
+    "a form": b"--XX\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--XX--\r\n",
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_bad_body_is_a_400(shared_api: ApiServer, case: str) -> None:
+    with shared_api.http() as http:
+        started = time.monotonic()
+        for path in ("/v1/batches", "/admin/keys"):
+            answer = http.post(path, content=BODIES[case], headers={"content-type": "application/json"})
+            assert answer.status_code == 400, answer.text
+            check_shape(answer)
+        assert time.monotonic() - started < 2
+
+
+def test_a_body_is_counted_while_it_arrives(shared_api: ApiServer) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 65_536
+            yield b" " * 65_536
+
+    with shared_api.http() as http:
+        announced = http.post("/v1/batches", content=b" " * ((1 << 20) + 1))
+        assert announced.status_code == 413
+        check_shape(announced)
+        try:
+            answer = http.post("/v1/batches", content=endless())
+            assert answer.status_code == 413
+        except (httpx.WriteError, httpx.ReadError):
+            pass
+    assert sent < 32 << 20
+
+
+def test_compressed_bodies_are_refused_unread(shared_api: ApiServer) -> None:
+    with shared_api.http() as http:
+        for path, encoding in product(("/v1/batches", "/v1/files", "/admin/keys"), ("gzip", "br", "deflate, gzip")):
+            answer = http.post(path, content=b"\x1f\x8b", headers={"content-encoding": encoding})
+            assert answer.status_code == 415
+            check_shape(answer)
+        identity = http.post("/v1/batches", json=CREATE, headers={"content-encoding": "identity"})
+        assert identity.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "limit=1e1", "limit=99999999999999999999", "limit="]
+)
+def test_bad_query_parameters_are_named(shared_api: ApiServer, query: str) -> None:
+    with shared_api.http() as http:
+        answer = http.get(f"/v1/batches?{query}")
+        assert (answer.status_code, check_shape(answer)["param"]) == (400, "limit")
+        assert http.get("/v1/files?order=sideways").status_code == 400
+        assert http.get("/v1/files?purpose=%00").status_code == 400
+        assert http.get("/v1/batches?unknown=1").status_code == 200
+
+
+IDS = ["x", "", "%00", "a%0d%0ab", "%27%20OR%201=1--", "batch_" + "a" * 26, "%C3%9F" * 16, "..%2f..%2fetc", "a" * 5_000]
+
+
+@pytest.mark.parametrize("object_id", IDS)
+def test_ids_that_are_none_of_ours_are_not_found(api: ApiServer, object_id: str) -> None:
+    with api.http() as http:
+        for prefix, path in product(("", "file-", "batch_", "key_"), [(m, p) for m, p in routes() if "_x" in p]):
+            url = path[1].replace("name_x", "gone").replace("file_x", f"{prefix}{object_id}")
+            url = url.replace("batch_x", f"{prefix}{object_id}").replace("key_x", f"{prefix}{object_id}")
+            answer = http.request(path[0], url)
+            assert answer.status_code in (404, 405), (path[0], url, answer.text)
+            check_shape(answer)
+
+
+class Broken:
+    """A database whose every query ends in the given exception."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def write(self, query: Query[..., object], *args: object, **kwargs: object) -> object:
+        raise self.error
+
+    read = write
+
+    async def close(self) -> None: ...
+
+
+async def ask(error: Exception, path: str) -> httpx.Response:
+    app = create_app(make_dependencies(Broken(error)))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        return await client.get(path, headers={"authorization": f"Bearer {MASTER_KEY}"})
+
+
+async def test_a_database_that_is_away_is_a_503_with_a_hint_when_to_come_back() -> None:
+    answer = await ask(StoreUnavailable("SQLite: database is locked"), "/v1/batches")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert check_shape(answer)["type"] == "server_error"
+    assert "locked" not in answer.text
+    ready = await ask(StoreUnavailable("away"), "/readyz")
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["database"] == {"status": "unavailable"}
+    assert (await ask(StoreUnavailable("away"), "/healthz")).status_code == 200
+
+
+async def test_a_bug_is_a_500_with_a_request_id_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = await ask(KeyError("the secret prompt"), "/v1/batches")
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] in (check_shape(answer)["message"] or "")
+    assert "secret prompt" not in answer.text + caplog.text
+    assert answer.headers["x-request-id"] in caplog.text
+    assert "KeyError" in caplog.text
+
+
+def test_readiness_tells_redis_from_the_database(api: ApiServer, valkey_server: ValkeyServer) -> None:
+    with api.http(None) as http:
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+        assert set(answer.json()["checks"]) == {"database", "schema", "redis"}
+        api.write(lambda connection, _now: connection.exec_driver_sql("DELETE FROM alembic_version") and None)
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["schema"]["status"]) == (503, "unavailable")
+
+
+def test_without_redis_readiness_is_degraded_and_batches_are_still_taken(
+    database_url: str, private_valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    private_valkey.stop()
+    for api in running(ApiServer(database_url, private_valkey.url, tmp_path_factory.mktemp("api"))):
+        with api.http() as http, api.client() as client:
+            answer = http.get("/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+            file_id = client.files.create(file=b"{}", purpose="batch").id
+            started = time.monotonic()
+            made = client.batches.create(input_file_id=file_id, endpoint="/v1/embeddings", completion_window="24h")
+            assert time.monotonic() - started < 1
+            assert made.status == "validating"
+
+
+def test_pipelined_rubbish_does_not_hurt_the_server(shared_api: ApiServer) -> None:
+    with socket.create_connection(("127.0.0.1", shared_api.port)) as connection:
+        connection.sendall(b"\x16\x03\x01 rubbish\r\n\r\n")
+        connection.settimeout(5)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 400")
+    with shared_api.http(None) as http:
+        assert http.get("/healthz").json() == {"status": "ok", "version": "1.2.3"}

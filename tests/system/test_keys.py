@@ -1,0 +1,154 @@
+"""Virtual keys: made once, kept apart, dead within two seconds of their end."""
+
+import string
+import time
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from store.keys import make_secret
+from store.tables import key
+from tests.system.conftest import MASTER_KEY, ApiServer
+
+
+def test_a_key_is_made_shown_once_listed_and_revoked(api: ApiServer) -> None:
+    with api.http() as http:
+        made = http.post("/admin/keys", json={"name": "eval team"}).raise_for_status()
+        assert made.headers["cache-control"] == "no-store"
+        secret = made.json().pop("secret")
+        assert (secret[:3], len(secret)) == ("lw-", 52)
+        assert set(secret[3:]) <= set(string.ascii_letters + string.digits)
+        shown = {name: value for name, value in made.json().items() if name != "secret"}
+        assert (shown["name"], shown["revoked_at"], shown["spent_usd"]) == ("eval team", None, "0")
+        assert shown["hint"] == f"lw-...{secret[-4:]}"
+        listed = http.get("/admin/keys")
+        assert listed.json()["data"] == [shown]
+        assert secret not in listed.text
+        revoked = http.post(f"/admin/keys/{shown['id']}/revoke").json()
+        assert revoked["revoked_at"] >= revoked["created_at"]
+        assert http.post(f"/admin/keys/{shown['id']}/revoke").json() == revoked
+        assert http.get("/admin/keys").json()["data"] == [revoked]
+
+
+def test_the_database_never_holds_a_secret(api: ApiServer) -> None:
+    _, secret = api.make_key()
+    rows = api.write(lambda connection, _now: [tuple(row) for row in connection.execute(key.select())])
+    assert len(rows) == 2  # the master's row and ours
+    assert secret not in repr(rows)
+    assert MASTER_KEY not in repr(rows)
+    assert sorted(len(row[2] or b"") for row in rows) == [0, 32]
+
+
+def test_keys_are_paged(api: ApiServer) -> None:
+    ids = [api.make_key(f"k{n}")[0] for n in range(5)]
+    with api.http() as http:
+        first = http.get("/admin/keys?limit=2").json()
+        assert ([item["id"] for item in first["data"]], first["has_more"]) == (ids[:2:-1], True)
+        rest = http.get(f"/admin/keys?after={first['last_id']}").json()
+        assert ([item["id"] for item in rest["data"]], rest["has_more"]) == (ids[2::-1], False)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": ""}, {"name": "x" * 256}, {"name": 5}, {"name": "a\nb"}, {"name": "x", "role": "admin"},
+             {"name": "x", "expires_at": 1}, {"name": "x", "expires_at": 10**15}, {"name": "x", "expires_at": "soon"}],
+)  # fmt: skip
+def test_a_key_with_wrong_wishes_is_refused(shared_api: ApiServer, body: dict[str, Any]) -> None:
+    with shared_api.http() as http:
+        assert http.post("/admin/keys", json=body).status_code == 400
+
+
+def test_only_the_master_key_manages_keys(api: ApiServer) -> None:
+    key_id, secret = api.make_key()
+    with api.http(secret) as http:
+        for method, path in (("GET", "/admin/keys"), ("POST", "/admin/keys"), ("POST", f"/admin/keys/{key_id}/revoke")):
+            answer = http.request(method, path, json={"name": "x"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "master_key_required")
+        assert http.get("/v1/files").status_code == 200
+
+
+def test_a_revoked_key_is_dead_within_two_seconds(api: ApiServer) -> None:
+    key_id, secret = api.make_key()
+    with api.http(secret) as http, api.http() as admin:
+        assert http.get("/v1/files").status_code == 200
+        admin.post(f"/admin/keys/{key_id}/revoke").raise_for_status()
+        revoked_at = time.monotonic()
+        while http.get("/v1/files").status_code == 200:
+            assert time.monotonic() - revoked_at < 2.0
+        answer = http.get("/v1/files")
+        with api.http("nonsense") as stranger:
+            assert answer.json() == stranger.get("/v1/files").json()
+
+
+def test_an_expired_key_is_no_key(api: ApiServer) -> None:
+    _, secret = api.make_key()
+    api.write(lambda connection, now: connection.execute(key.update().values(expires_at_ms=now)) and None)
+    with api.http(secret) as http:
+        assert http.get("/v1/files").status_code == 401
+
+
+def test_an_address_that_guesses_is_slowed_down_and_nobody_else(api: ApiServer) -> None:
+    _, used = api.make_key()
+    with api.http(used) as good, api.http(None) as http:
+        assert good.get("/v1/files").status_code == 200
+        statuses = [
+            http.get("/v1/files", headers={"authorization": f"Bearer {make_secret()}"}).status_code for _ in range(40)
+        ]
+        assert statuses[:10] == [401] * 10
+        assert statuses.count(401) <= 12
+        limited = http.get("/v1/files", headers={"authorization": f"Bearer {make_secret()}"})
+        assert (limited.status_code, limited.headers["retry-after"]) == (429, "6")
+        assert good.get("/v1/files").status_code == 200
+        time.sleep(2)  # the belief in the good key has ended, so it is looked up again
+        assert good.get("/v1/files").status_code == 200
+        assert http.get("/v1/files", headers={"authorization": f"Bearer {MASTER_KEY}"}).status_code == 200
+
+
+def same_but_for_the_id(foreign: httpx.Response, missing: httpx.Response, ids: tuple[str, str]) -> bool:
+    return (foreign.status_code, foreign.text.replace(ids[0], "ID")) == (
+        missing.status_code,
+        missing.text.replace(ids[1], "ID"),
+    )
+
+
+def test_one_key_never_sees_what_another_made(api: ApiServer) -> None:
+    """On every route with an id, an object of another key is answered like one that does not exist."""
+    _, mine = api.make_key("mine")
+    _, theirs = api.make_key("theirs")
+    with api.client(theirs) as owner:
+        file_id = owner.files.create(file=b"{}", purpose="batch").id
+        batch_id = owner.batches.create(
+            input_file_id=file_id, endpoint="/v1/embeddings", completion_window="24h", metadata={"a": "b"}
+        ).id
+    no_file, no_batch = "file-" + "a" * 26, "batch_" + "a" * 26
+    for secret in (mine, MASTER_KEY):
+        with api.http(secret) as http:
+            for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/content")):
+                foreign, missing = (http.request(method, f"/v1/files/{i}{path}") for i in (file_id, no_file))
+                assert foreign.status_code == 404
+                assert same_but_for_the_id(foreign, missing, (file_id, no_file))
+            for method, path in (("GET", ""), ("POST", "/cancel")):
+                foreign, missing = (http.request(method, f"/v1/batches/{i}{path}") for i in (batch_id, no_batch))
+                assert foreign.status_code == 404
+                assert same_but_for_the_id(foreign, missing, (batch_id, no_batch))
+            body = {"endpoint": "/v1/embeddings", "completion_window": "24h"}
+            foreign, missing = (http.post("/v1/batches", json={**body, "input_file_id": i}) for i in (file_id, no_file))
+            assert foreign.status_code == 404
+            assert same_but_for_the_id(foreign, missing, (file_id, no_file))
+            for path, ids in (("/v1/files", (file_id, no_file)), ("/v1/batches", (batch_id, no_batch))):
+                foreign, missing = (http.get(f"{path}?after={i}") for i in ids)
+                assert foreign.status_code == 400
+                assert same_but_for_the_id(foreign, missing, ids)
+                assert http.get(path).json()["data"] == []
+    with api.client(theirs) as owner:
+        assert owner.batches.retrieve(batch_id).status == "validating"
+        assert owner.files.content(file_id).read() == b"{}"
+
+
+def test_the_official_client_names_the_refusal(shared_api: ApiServer) -> None:
+    with shared_api.client("wrong") as client, pytest.raises(openai.AuthenticationError) as refused:
+        client.files.list()
+    assert refused.value.code == "invalid_api_key"
+    assert refused.value.request_id is not None
+    assert refused.value.request_id.startswith("req_")
