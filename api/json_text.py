@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 MAX_DEPTH = 64
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_TO_LIST = bytes.maketrans(b"{}", b"[]")
+_OPEN = ord("[")
 _INT64 = range(-(2**63), 2**64)
 _INTEGER_CHARACTERS = 20
 
@@ -41,18 +43,14 @@ def parse_json(text: bytes) -> Any:
 
 
 def _check_depth(text: bytes) -> None:
-    """Refuse deep nesting in a few passes over the text: drop the strings, then the innermost pairs of brackets."""
+    """Refuse deep nesting before any parser recurses into it. Whether brackets match is the parser's to say."""
     if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return
-    brackets = _STRING.sub(b"", text).translate(None, _NO_BRACKET)
-    for _ in range(MAX_DEPTH):
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if not inner:
-            return
-        if len(inner) == len(brackets):
-            break
-        brackets = inner
-    raise BadJson(f"it is nested deeper than {MAX_DEPTH} levels, or its brackets do not match")
+    depth = 0
+    for bracket in _STRING.sub(b"", text).translate(_TO_LIST, _NO_BRACKET):
+        depth += 1 if bracket == _OPEN else -1
+        if depth > MAX_DEPTH:
+            raise BadJson(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,24 +21,15 @@ class WorkerProfile:
 
     @classmethod
     def start(cls, pid: int, duration_s: int) -> Self:
-        """Sample a process for some seconds, 200 times each; it must belong to this user."""
+        """Sample a process for some seconds, 200 times each; it must belong to this user.
+
+        Only the thread that holds the interpreter's lock is counted: threads asleep in a queue would drown the rest.
+        Time in C code that lets go of the lock (a commit, a system call) is therefore missing.
+        """
         path = Path(tempfile.mkdtemp(prefix="lw-profile-")) / "stacks.txt"
         spy = str(Path(sys.executable).with_name("py-spy"))
-        command = [
-            spy,
-            "record",
-            "-p",
-            str(pid),
-            "-d",
-            str(duration_s),
-            "-r",
-            "200",
-            "-F",
-            "-f",
-            "raw",
-            "-o",
-            str(path),
-        ]
+        command = [spy, "record", "--pid", str(pid), "--duration", str(duration_s), "--rate", "200"]
+        command += ["--function", "--gil", "--format", "raw", "--output", str(path)]
         return cls(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), path)
 
     def top(self, count: int = 25) -> list[tuple[str, float]]:

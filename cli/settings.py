@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import yaml
 
@@ -87,13 +87,18 @@ def milliseconds(environ: Mapping[str, str], name: str, default: int) -> int:
 
 def next_database(redis_url: str) -> str:
     """Return the same server's next database: `redis://h:6379/0` -> `redis://h:6379/1`, for unix sockets by `?db=`."""
-    parts = urlsplit(redis_url)
-    query = dict(parse_qsl(parts.query))
-    in_path = parts.scheme != "unix" and parts.path.strip("/").isdigit()
-    number = int(query.get("db") or (parts.path.strip("/") if in_path else "") or 0) + 1
-    if parts.scheme == "unix" or "db" in query:
-        return urlunsplit(parts._replace(query=urlencode({**query, "db": number})))
-    return urlunsplit(parts._replace(path=f"/{number}"))
+    address, _, query = redis_url.partition("?")
+    options = dict(parse_qsl(query))
+    parts = urlsplit(address)
+    if "db" in options or parts.scheme == "unix":
+        return f"{address}?{urlencode({**options, 'db': _number(options.get('db', '')) + 1})}"
+    following = parts._replace(path=f"/{_number(parts.path.strip('/')) + 1}").geturl()
+    return f"{following}?{query}" if query else following
+
+
+def _number(text: str) -> int:
+    """A database's number; 0 where none is named."""
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _config(path: Path | None, environ: Mapping[str, str]) -> Config:

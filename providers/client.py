@@ -73,6 +73,8 @@ class ProviderClient:
         request: httpx.Request | None = None
         status: int | None = None
         try:
+            if timeout_ms <= 0:
+                raise TimeoutError
             request = self._request(wire, attempt_id, target.connect_timeout_ms)
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)

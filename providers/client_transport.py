@@ -127,11 +127,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if parsed is None:
             if len(self._urls) >= MAX_CACHED_URLS:
                 self._urls.clear()
-            try:
-                parsed = self._urls[text] = URL(text, encoded=True)
-            except ValueError:
-                raise httpx.UnsupportedProtocol("the address is not usable") from None
+            parsed = self._urls[text] = _checked_url(text)
         return parsed
+
+
+def _checked_url(text: str) -> URL:
+    try:
+        parsed = URL(text, encoded=True)
+        if parsed.port is not None:  # reading it checks its range
+            return parsed
+    except ValueError:
+        pass
+    raise httpx.UnsupportedProtocol("the address is not usable")
 
 
 def _trusted_authorities() -> ssl.SSLContext:

@@ -42,13 +42,15 @@ class Claimant:
 
     worker_id: bytes
     lease_ms: int
+    queues: tuple[str, ...]
+    """Only what stands in these queues is claimed: a job may have moved since its message was sent."""
     deployment: Callable[[str, int], tuple[str, str]]
     """`(route, route_index) -> (provider, model)`, for the attempt row."""
 
 
 def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]) -> list[ClaimedJob]:
     """Claim single jobs of one message; those that are not claimable are left out."""
-    mine = job.c.id.in_(job_ids) & job.c.slice_id.is_(None)
+    mine = job.c.id.in_(job_ids) & job.c.slice_id.is_(None) & job.c.queue.in_(claimant.queues)
     return _claim(connection, now_ms, claimant, mine, {})
 
 
@@ -56,7 +58,7 @@ def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_i
     """Claim every still queued line of a slice; the slice is done with from then on."""
     handed_out = connection.execute(
         update(slices)
-        .where(slices.c.id == slice_id, slices.c.claimed_at_ms.is_(None))
+        .where(slices.c.id == slice_id, slices.c.claimed_at_ms.is_(None), slices.c.queue.in_(claimant.queues))
         .values(claimed_at_ms=now_ms)
         .returning(slices.c.queue, slices.c.route_index)
     ).first()

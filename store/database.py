@@ -101,7 +101,7 @@ class PostgresDatabase:
     """PostgreSQL through asyncpg, for one host or many."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self._engine = create_async_engine(url, poolclass=None, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
+        self._engine = create_async_engine(url, pool_size=pool_size, max_overflow=4)
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _on_postgres(self._engine, query, *args, **kwargs)
@@ -114,17 +114,20 @@ class PostgresDatabase:
 
 
 async def _on_postgres(engine: AsyncEngine, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    def transaction(connection: Connection) -> T:
-        return query(connection, now_ms(connection), *args, **kwargs)
+    for tries_left in (2, 1, 0):
+        begun = False
 
-    for again in (True, True, False):
+        def transaction(connection: Connection) -> T:
+            nonlocal begun
+            now = now_ms(connection)
+            begun = True  # the connection is alive: from here on something may have been written
+            return query(connection, now, *args, **kwargs)
+
         try:
             async with engine.begin() as connection:
                 return await connection.run_sync(transaction)
         except DBAPIError as error:
-            state = getattr(error.orig, "sqlstate", None)
-            if again and state in _ROLLED_BACK:
-                _log.info("transaction rolled back (%s), running it again", state)
+            if tries_left and _nothing_happened(error, begun=begun):
                 continue
             if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
                 raise StoreUnavailable(f"PostgreSQL: {type(error.orig).__name__}") from error
@@ -132,6 +135,16 @@ async def _on_postgres(engine: AsyncEngine, query: Query[P, T], *args: P.args, *
         except (OSError, TimeoutError) as error:
             raise StoreUnavailable(f"PostgreSQL: {error}") from error
     raise AssertionError("unreachable")
+
+
+def _nothing_happened(error: DBAPIError, *, begun: bool) -> bool:
+    """Whether the transaction surely left no trace and may be run again.
+
+    PostgreSQL undid it for a deadlock, or the pooled connection had died before its first statement.
+    """
+    if getattr(error.orig, "sqlstate", None) in _ROLLED_BACK:
+        return True
+    return error.connection_invalidated and not begun
 
 
 def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:

@@ -61,6 +61,13 @@ def unclaimed(connection: Connection, _now_ms: int, queue: str) -> int:
     return int(connection.execute(select(single + sliced)).scalar_one())
 
 
+def busy_queues(connection: Connection, _now_ms: int) -> set[str]:
+    """List the queues that have something unclaimed."""
+    single = select(job.c.queue).where(job.c.state == JobState.QUEUED, job.c.slice_id.is_(None))
+    sliced = select(slices.c.queue).where(slices.c.claimed_at_ms.is_(None))
+    return set(connection.execute(single.union(sliced)).scalars())
+
+
 def stranded(connection: Connection, now_ms: int, queue: str, older_than_ms: int) -> list[Message]:
     """Mark again, and return the messages of, what was published before `older_than_ms` and is still unclaimed.
 

@@ -14,6 +14,7 @@ from store.claim import Claimant, ClaimedJob, claim_jobs, claim_slice, read_payl
 from store.database import Database, StoreUnavailable
 from store.handout import oldest_first
 from workers.engine import Engine
+from workers.identity import Identity
 from workers.queues import provider_of
 
 _ANSWER_S = 60.0
@@ -26,11 +27,11 @@ class Claimer:
     """Claims for one process; `claimed` is told the queues in which something was claimed."""
 
     def __init__(
-        self, database: Database, engine: Engine, worker_id: bytes, lease_ms: int, claimed: Callable[[str], None]
+        self, database: Database, engine: Engine, worker: Identity, lease_ms: int, claimed: Callable[[str], None]
     ) -> None:
         self._database = database
         self._engine = engine
-        self._claimant = Claimant(worker_id, lease_ms, engine.deployment_names)
+        self._claimant = Claimant(worker.id, lease_ms, worker.queues, engine.deployment_names)
         self._claimed = claimed
         self._loop = asyncio.get_running_loop()
         self._away = threading.Event()

@@ -13,7 +13,7 @@ from router.decision import Failover, GiveUp, JobFacts, Retry, RetryPolicy, afte
 from router.outcome import AttemptOutcome, CostBasis
 from router.routes import Deployment, Route
 from store.claim import ClaimedJob
-from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
+from store.settlement import Completed, Failed, Requeued, Settlement
 from workers.queues import moved
 
 PriceOf = Callable[[Deployment, Usage, str | None], Price | None]
@@ -72,14 +72,16 @@ def conclude_failure(
     )  # fmt: skip
 
 
-def conclude_cut(job: ClaimedJob, error_class: ErrorClass) -> Settlement:
-    """Settle a call that was cut because its job has ended: it may have been billed."""
+def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
+    """Settle a call that was cut: it may have been billed.
+
+    It is cut because its job has ended or is somebody else's; should neither be so, the job is queued again.
+    """
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id,
-        verdict=Abandoned(),
+        verdict=_back(job, now_ms),
         outcome=AttemptOutcome.UNKNOWN,
         cost_basis=CostBasis.UNKNOWN,
-        error_class=error_class,
     )  # fmt: skip
 
 
@@ -88,16 +90,6 @@ def conclude_unsent(job: ClaimedJob, now_ms: int) -> Settlement:
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id, verdict=_back(job, now_ms), outcome=AttemptOutcome.RELEASED
     )
-
-
-def conclude_interrupted(job: ClaimedJob, now_ms: int) -> Settlement:
-    """Give back a job whose call was cut by a shutdown: it is tried again, and the call may have been billed."""
-    return Settlement(
-        job.id, job.n, job.key_id, job.batch_id,
-        verdict=_back(job, now_ms),
-        outcome=AttemptOutcome.UNKNOWN,
-        cost_basis=CostBasis.UNKNOWN,
-    )  # fmt: skip
 
 
 def _back(job: ClaimedJob, now_ms: int) -> Requeued:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Usage
@@ -25,7 +25,6 @@ from workers.conclusion import (
     conclude_answer,
     conclude_cut,
     conclude_failure,
-    conclude_interrupted,
     conclude_unsent,
 )
 from workers.lane import Lane
@@ -53,7 +52,6 @@ class Engine:
         self._settle = settle
         self._known_routes: dict[str, Route | None] = {}
         self._calls: dict[bytes, tuple[ClaimedJob, asyncio.Task[None]]] = {}
-        self._cut: dict[bytes, ErrorClass | None] = {}
         self._one_suspect = asyncio.Lock()
         self._clock_offset_ms = 0
         self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
@@ -87,15 +85,14 @@ class Engine:
         for provider, group in by_provider.items():
             self.lanes[provider].add(group)
 
-    def cut(self, job_ids: Collection[bytes]) -> None:
-        """Cut the calls of jobs that have ended meanwhile, and drop those that still wait for a slot."""
+    def cut(self, is_unwanted: Callable[[ClaimedJob], bool]) -> None:
+        """Cut the calls of jobs that have ended or are another worker's, and drop those that wait for a slot."""
         for lane in self.lanes.values():
-            for job in lane.discard(lambda job: job.id in job_ids):
+            for job in lane.discard(is_unwanted):
                 self._settle(conclude_unsent(job, self.now_ms()))
-        for job_id in job_ids:
-            if job_id in self._calls:
-                self._cut[job_id] = ErrorClass.CANCELLED
-                self._calls[job_id][1].cancel()
+        for job, task in self._calls.values():
+            if is_unwanted(job):
+                task.cancel()
 
     def holds(self) -> list[tuple[bytes, int]]:
         """(job id, n) of the calls in flight."""
@@ -114,10 +111,10 @@ class Engine:
         running = [task for _, task in self._calls.values()]
         if running:
             await asyncio.wait(running, timeout=grace_ms / 1000)
-        for job_id, (_, task) in list(self._calls.items()):
-            self._cut[job_id] = None
+        open_calls = [task for _, task in self._calls.values()]
+        for task in open_calls:
             task.cancel()
-        await asyncio.gather(*(task for _, task in list(self._calls.values())), return_exceptions=True)
+        await asyncio.gather(*open_calls, return_exceptions=True)
 
     def _deployment(self, name: str, index: int) -> Deployment | None:
         route = self.route(name)
@@ -136,8 +133,7 @@ class Engine:
             else:
                 settlement = await self._conclude(job, lane)
         except asyncio.CancelledError:
-            reason = self._cut.pop(job.id, None)
-            settlement = conclude_interrupted(job, self.now_ms()) if reason is None else conclude_cut(job, reason)
+            settlement = conclude_cut(job, self.now_ms())
         except Exception as error:
             _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
             settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
@@ -150,13 +146,15 @@ class Engine:
         deployment = self._deployment(job.route, job.route_index)
         if deployment is None:
             return self._failed(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
-        timeout_ms = min(deployment.target.total_timeout_ms, job.deadline_at_ms - self.now_ms())
+        left_ms = job.deadline_at_ms - self.now_ms()
+        if left_ms <= 0:
+            return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
         reply = await self._client.call(
             deployment.target,
             Endpoint(job.endpoint),
             job.body,
             attempt_id=f"{job.id.hex()}.{job.n}",
-            timeout_ms=max(timeout_ms, 1),
+            timeout_ms=min(deployment.target.total_timeout_ms, left_ms),
         )
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
@@ -175,6 +173,4 @@ class Engine:
     def _heed(self, lane: Lane, failure: Failure) -> None:
         """Start no more calls to a provider for as long as it asks us to wait, at most ten seconds."""
         if failure.error_class == ErrorClass.RATE_LIMIT and failure.retry_after_ms:
-            lane.hold()
-            pause_s = min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000
-            asyncio.get_running_loop().call_later(pause_s, lane.resume)
+            lane.hold(min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)

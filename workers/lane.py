@@ -3,6 +3,7 @@
 All methods run on the event loop except `has_room` and `wait_for_room`, which consumer threads call.
 """
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from store.claim import ClaimedJob
 from workers.queues import is_batch
 
 _MOST_WAITING = 64
+_TICK_S = 0.001
 
 
 class Lane:
@@ -21,6 +23,7 @@ class Lane:
         self.in_flight = 0
         self._start = start
         self._held = False
+        self._held_until_s = 0.0
         self._closed = False
         self._single: deque[ClaimedJob] = deque()
         self._lines: deque[ClaimedJob] = deque()
@@ -39,15 +42,18 @@ class Lane:
         self.in_flight -= 1
         self._pump()
 
-    def hold(self) -> None:
-        """Start no more calls until `resume`: the provider asked us to wait."""
+    def hold(self, seconds: float) -> None:
+        """Start no more calls for so long: the provider asked us to wait. Holds do not add up."""
+        loop = asyncio.get_running_loop()
+        self._held_until_s = max(self._held_until_s, loop.time() + seconds)
         self._held = True
         self._tell_room()
+        loop.call_later(seconds, self._resume)
 
-    def resume(self) -> None:
-        """Start calls again."""
-        self._held = False
-        self._pump()
+    def _resume(self) -> None:
+        if asyncio.get_running_loop().time() >= self._held_until_s - _TICK_S:
+            self._held = False
+            self._pump()
 
     def close(self) -> list[ClaimedJob]:
         """Start nothing any more; returns the jobs that were never started."""

@@ -27,11 +27,12 @@ from workers.claimer import Claimer
 from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.handouts import HandOuts
+from workers.identity import Identity
 from workers.keeper import Keeper
 from workers.loader import Loader
 from workers.publisher import Publisher
 from workers.queues import batch_queue, interactive_queue, provider_of
-from workers.renewer import Identity, Renewer
+from workers.renewer import Renewer
 from workers.settings import WorkerSettings
 from workers.sweeper import Sweeper, SweepParts
 from workers.writer import Writer
@@ -83,6 +84,7 @@ class WorkerProcess:
         if unknown := (needs.queues or frozenset()) - set(queues):
             raise ValueError(f"no provider has the queue {', '.join(sorted(unknown))}; there are {', '.join(queues)}")
         worker_id = new_id()
+        identity = Identity(worker_id, served, needs.version)
         self._settings = settings
         self._queues = queues
         self._served = served
@@ -94,13 +96,13 @@ class WorkerProcess:
         self._publisher = Publisher(self._broker)
         slots = {name: routes.max_parallel(name) for name in routes.providers()}
         self._hand_outs = hand_outs = HandOuts(database, self._publisher, slots)
-        self._claimer = Claimer(database, self._engine, worker_id, settings.lease_ms, hand_outs.want)
+        self._claimer = Claimer(database, self._engine, identity, settings.lease_ms, hand_outs.want)
         loader = Loader(
             database, needs.contents, routes, settings, worker_id, limits=needs.limits, loaded=hand_outs.want
         )
         writer = Writer(database, needs.contents, settings, worker_id)
         self._keeper = Keeper(database, loader, writer, settings, worker_id)
-        self._renewer = Renewer(database, self._engine, settings, Identity(worker_id, served, needs.version))
+        self._renewer = Renewer(database, self._engine, settings, identity)
         parts = SweepParts(
             database,
             needs.contents,
@@ -111,6 +113,7 @@ class WorkerProcess:
             self._signals,
             queues,
             served,
+            self._keeper.look,
         )
         self._sweeper = Sweeper(parts, settings)
 
@@ -153,7 +156,11 @@ class WorkerProcess:
         await self._engine.drain(self._settings.grace_ms)
         await stopped
         await self._engine.drain(0)  # what a claim under way still brought in
-        await self._finisher.flush()
+        try:
+            async with asyncio.timeout(self._settings.grace_ms / 1000):
+                await self._finisher.flush()
+        except TimeoutError:
+            _log.error("the database did not take the last answers in time; their calls will be made again")
         _log.info("drained in %.1f s", time.monotonic() - started)
 
     async def _close(self) -> None:
@@ -168,7 +175,8 @@ class WorkerProcess:
                 self._keeper.look()
                 self._sweeper.look()
             if message.cancel_jobs:
-                self._engine.cut({bytes.fromhex(job_id) for job_id in message.cancel_jobs})
+                ended = frozenset(map(bytes.fromhex, message.cancel_jobs))
+                self._engine.cut(lambda job, ended=ended: job.id in ended)  # type: ignore[misc]
 
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
         return self._engine.lanes[provider_of(queue)].wait_for_room(seconds)

@@ -3,25 +3,16 @@
 import asyncio
 import logging
 import socket
-from dataclasses import dataclass
 
 import orjson
 
 from store.database import Database, StoreUnavailable
 from store.leases import WorkerState, renew
 from workers.engine import Engine
+from workers.identity import Identity
 from workers.settings import WorkerSettings
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this worker is."""
-
-    id: bytes
-    queues: tuple[str, ...]
-    version: str
 
 
 class Renewer:
@@ -48,10 +39,11 @@ class Renewer:
         held_before = self._engine.holds()
         renewal = await self._database.write(renew, self._state(), self._settings.lease_ms)
         self._engine.set_clock(renewal.now_ms)
-        lost = {job_id for job_id, n in held_before if (job_id, n) not in renewal.held}
+        lost = {held for held in held_before if held not in renewal.held}
         if lost:
             _log.warning("%d calls lost their lease and are cut", len(lost))
-        self._engine.cut(lost | renewal.unwanted)
+        if lost or renewal.unwanted:
+            self._engine.cut(lambda job: (job.id, job.n) in lost or job.id in renewal.unwanted)
 
     def _state(self) -> WorkerState:
         lanes = self._engine.lanes.values()

@@ -18,6 +18,7 @@ from store.contents import FileContents
 from store.database import Database, StoreUnavailable
 from store.epoch import enter_epoch
 from store.files import contents_removed, file_contents_to_remove
+from store.handout import busy_queues
 from store.leases import rescue
 from store.retention import purge_bodies
 from store.signals import Signals
@@ -45,6 +46,8 @@ class SweepParts:
     """Every queue of the configuration."""
     served: tuple[str, ...]
     """Those that this worker serves."""
+    look_at_batches: Callable[[], None]
+    """Called when a batch may wait for its files to be written."""
 
 
 class Sweeper:
@@ -131,17 +134,24 @@ class Sweeper:
                 cut = await database.write(cut_lines, closing)
                 if cut:
                     await self._parts.signals.cancel_jobs(cut)
+            else:
+                asyncio.get_running_loop().call_later(self._settings.closing_grace_ms / 1000, self.look)
+            self._parts.look_at_batches()
 
     async def _hand_out(self) -> None:
-        await self._parts.hand_outs.hand_out(self._parts.queues)
+        await self._parts.hand_outs.hand_out(await self._busy_queues())
 
     async def _resend(self) -> None:
         if not self._parts.hand_outs.redis_is_up:
             return
-        for queue in self._parts.queues:
+        for queue in await self._busy_queues():
             await self._parts.hand_outs.resend(
                 queue, self._parts.engine.now_ms(), self._settings.sweep_ms, self._settings.republish_ms
             )
+
+    async def _busy_queues(self) -> list[str]:
+        busy = await self._parts.database.read(busy_queues)
+        return [queue for queue in self._parts.queues if queue in busy]
 
     async def _tidy(self) -> None:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""

@@ -88,20 +88,18 @@ def answering(*responses: bytes) -> Script:
 async def scripted(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
     """Run a server for the length of a test."""
     server = ScriptedServer()
-    serving: set[asyncio.Task[Any]] = set()
+    serving: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        serving.add(task)
+        serving[task] = writer
         server.connections += 1
-        try:
-            await script(server, reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            server.hung_up.set()
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
+        with suppress(asyncio.CancelledError):
+            try:
+                await script(server, reader, writer)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                server.hung_up.set()
             writer.close()
             with suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
@@ -112,6 +110,9 @@ async def scripted(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
         yield server
     finally:
         listening.close()
-        for task in serving:
+        await asyncio.sleep(0)  # let connections that were just accepted reach `serving`
+        for task, writer in serving.items():
             task.cancel()
+            writer.transport.abort()
         await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.sleep(0)  # let the transports close

@@ -65,7 +65,6 @@ def test_every_route_but_the_probes_asks_for_a_key(shared_api: ApiServer) -> Non
         None,
         "Bearer wrong",
         "Bearer",
-        "Bearer ",
         "Basic eDp5",
         "Bearer lw-' OR '1'='1",
         f"bearer x{MASTER_KEY}",
@@ -196,15 +195,16 @@ def test_bad_query_parameters_are_named(shared_api: ApiServer, query: str) -> No
 IDS = ["x", "", "%00", "a%0d%0ab", "%27%20OR%201=1--", "batch_" + "a" * 26, "%C3%9F" * 16, "..%2f..%2fetc", "a" * 5_000]
 
 
-@pytest.mark.parametrize("object_id", IDS)
-def test_ids_that_are_none_of_ours_are_not_found(api: ApiServer, object_id: str) -> None:
+def test_ids_that_are_none_of_ours_are_not_found(api: ApiServer) -> None:
+    kinds = {"file_x": "file-", "batch_x": "batch_", "key_x": "key_"}
     with api.http() as http:
-        for prefix, path in product(("", "file-", "batch_", "key_"), [(m, p) for m, p in routes() if "_x" in p]):
-            url = path[1].replace("name_x", "gone").replace("file_x", f"{prefix}{object_id}")
-            url = url.replace("batch_x", f"{prefix}{object_id}").replace("key_x", f"{prefix}{object_id}")
-            answer = http.request(path[0], url)
-            assert answer.status_code in (404, 405), (path[0], url, answer.text)
-            check_shape(answer)
+        for (method, path), (slot, prefix), object_id in product(routes(), kinds.items(), IDS):
+            if slot not in path:
+                continue
+            for spelled in (object_id, prefix + object_id):
+                answer = http.request(method, path.replace(slot, spelled))
+                assert answer.status_code in (404, 405), (method, path, spelled, answer.text)
+                check_shape(answer)
 
 
 class Broken:

@@ -1,0 +1,229 @@
+"""The failpoints: places at which a worker child ends itself with exit code 137, as a SIGKILL there would end it.
+
+They are laid around the product's own functions before the worker starts; the product knows nothing of them.
+The names follow the crash points of the protocol (C4 to C14).
+"""
+
+import asyncio
+import json
+import os
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import store.contents
+import workers.loader
+from providers.client import ProviderClient
+from store.database import PostgresDatabase, SqliteDatabase, StoreUnavailable
+from store.keeping import KeptBatch
+from store.settlement import Settlement
+from tests.faults.order import Order
+from workers.engine import Engine
+from workers.finisher import Finisher
+from workers.writer import Writer
+
+EXIT_CODE = 137
+_ASK_S = 0.02
+_SMALL_CHUNK_LINES = 5
+_SMALL_PIECE_BYTES = 64
+
+Write = Callable[..., Awaitable[Any]]
+Act = Callable[..., Awaitable[Any]]
+"""`(write, query, *args, **kwargs)`: stands in for one call of `Database.write`."""
+
+
+def die() -> None:
+    """End this process here and now."""
+    os._exit(EXIT_CODE)
+
+
+def arm(name: str, order: Order) -> None:
+    """Lay one failpoint. Raises KeyError for a name that does not exist."""
+    FAILPOINTS[name](order)
+
+
+def around_writes(named: str, act: Act) -> None:
+    """Let `act` stand in for every write of the query with this name, on both databases."""
+    for kind in (SqliteDatabase, PostgresDatabase):
+        _around(kind, named, act)
+
+
+def _around(kind: Any, named: str, act: Act) -> None:
+    original = kind.write
+
+    @wraps(original)
+    async def write(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        async def plain(query: Any, *args: Any, **kwargs: Any) -> Any:
+            return await original(self, query, *args, **kwargs)
+
+        if query.__name__ == named:
+            return await act(plain, query, *args, **kwargs)
+        return await plain(query, *args, **kwargs)
+
+    kind.write = write
+
+
+async def _die_before(_write: Write, _query: Any, *_args: Any, **_kwargs: Any) -> None:
+    die()
+
+
+async def _die_after(write: Write, query: Any, *args: Any, **kwargs: Any) -> None:
+    await write(query, *args, **kwargs)
+    die()
+
+
+async def _die_inside(write: Write, query: Any, *args: Any, **kwargs: Any) -> Any:
+    """Run the statements and die before the commit, the first time that they have anything to do."""
+
+    def dying(*query_args: Any, **query_kwargs: Any) -> Any:
+        done = query(*query_args, **query_kwargs)
+        if done:
+            die()
+        return done
+
+    return await write(dying, *args, **kwargs)
+
+
+def _before_claim(_order: Order) -> None:
+    around_writes("claim_slice", _die_before)
+
+
+def _after_claim(_order: Order) -> None:
+    def accept(_self: Engine, _jobs: Any) -> None:
+        die()
+
+    Engine.accept = accept  # type: ignore[method-assign]
+
+
+def _mid_call(order: Order) -> None:
+    def watch() -> None:
+        while _in_flight(order.simulator_url) < order.jobs:
+            time.sleep(_ASK_S)
+        die()
+
+    original = ProviderClient.call
+    watcher = threading.Thread(target=watch, daemon=True)
+
+    async def call(self: ProviderClient, *args: Any, **kwargs: Any) -> Any:
+        if watcher.ident is None:
+            watcher.start()
+        return await original(self, *args, **kwargs)
+
+    ProviderClient.call = call  # type: ignore[method-assign]
+
+
+def _in_flight(simulator_url: str) -> int:
+    address = f"{simulator_url.removesuffix('/v1')}/sim/stats"
+    with urllib.request.urlopen(address, timeout=10) as response:
+        return int(json.loads(response.read())["in_flight"])
+
+
+def _gather_finishes(order: Order) -> None:
+    """Have the ends of all jobs written in one group, so that a crash beside that write concerns all of them."""
+    original = Finisher._write
+
+    async def write(self: Finisher, group: Sequence[Settlement]) -> None:
+        gathered = list(group)
+        while len(gathered) < order.jobs:
+            gathered += [self._waiting.popleft() for _ in range(len(self._waiting))]
+            await asyncio.sleep(0.005)
+        await original(self, gathered)
+
+    Finisher._write = write  # type: ignore[method-assign]
+
+
+def _before_commit(order: Order) -> None:
+    _gather_finishes(order)
+    around_writes("finish", _die_before)
+
+
+def _after_commit(order: Order) -> None:
+    _gather_finishes(order)
+    around_writes("finish", _die_after)
+
+
+def _mid_sweep(_order: Order) -> None:
+    around_writes("rescue", _die_inside)
+
+
+def _mid_load(_order: Order) -> None:
+    workers.loader._CHUNK_LINES = _SMALL_CHUNK_LINES
+    chunks = 0
+
+    async def act(write: Write, query: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal chunks
+        chunks += 1
+        return await (_die_inside if chunks == 3 else _plain)(write, query, *args, **kwargs)
+
+    around_writes("load_chunk", act)
+
+
+async def _plain(write: Write, query: Any, *args: Any, **kwargs: Any) -> Any:
+    return await write(query, *args, **kwargs)
+
+
+def _mid_write(_order: Order) -> None:
+    original = Writer._pieces
+
+    async def half(self: Writer, kept: KeptBatch, *, completed: bool) -> AsyncIterator[bytes]:
+        async for piece in original(self, kept, completed=completed):
+            yield piece[: len(piece) // 2]
+            die()
+
+    store.contents.PIECE_BYTES = _SMALL_PIECE_BYTES
+    Writer._pieces = half  # type: ignore[method-assign]
+
+
+def _before_publish(_order: Order) -> None:
+    around_writes("publish_output", _die_before)
+
+
+def _lost_payloads(_order: Order) -> None:
+    """The database goes away between a claim and the reading of the claimed bodies: once, and nobody dies."""
+    _fail_once("read", "read_payloads", after=False)
+
+
+def _lost_commit(_order: Order) -> None:
+    """The database commits a claim and the connection is lost before it could say so: once, and nobody dies."""
+    _fail_once("write", "claim_slice", after=True)
+
+
+def _fail_once(method: str, named: str, *, after: bool) -> None:
+    failed = threading.Event()
+    for kind in (SqliteDatabase, PostgresDatabase):
+        _fail_once_on(kind, method, named, after=after, failed=failed)
+
+
+def _fail_once_on(kind: Any, method: str, named: str, *, after: bool, failed: threading.Event) -> None:
+    original = getattr(kind, method)
+
+    @wraps(original)
+    async def run(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        if query.__name__ != named or failed.is_set():
+            return await original(self, query, *args, **kwargs)
+        failed.set()
+        if after:
+            await original(self, query, *args, **kwargs)
+        raise StoreUnavailable("the connection was lost (injected)")
+
+    setattr(kind, method, run)
+
+
+FAILPOINTS: dict[str, Callable[[Order], None]] = {
+    "before_claim": _before_claim,
+    "after_claim": _after_claim,
+    "mid_call": _mid_call,
+    "before_commit": _before_commit,
+    "after_commit": _after_commit,
+    "after_requeue": _after_commit,
+    "mid_sweep": _mid_sweep,
+    "mid_load": _mid_load,
+    "mid_write": _mid_write,
+    "before_publish": _before_publish,
+    "lost_payloads": _lost_payloads,
+    "lost_commit": _lost_commit,
+}
+"""Name -> how it is laid. `after_requeue` is `after_commit` where what was committed are failovers."""

@@ -1,0 +1,115 @@
+"""The sabotages: each switches one mechanism of the protocol off inside a worker child.
+
+A fault test that stays green with its mechanism off proves nothing; every one is therefore run a second time with the
+sabotage that must turn it red.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+import store.claim
+import workers.claimer
+import workers.sweeper
+from router.lifecycle import JOB_ACTIVE, JobState
+from store.claim import Claimant, ClaimedJob
+from store.handout import Message
+from store.tables import job, slices
+from workers.engine import Engine
+from workers.handouts import HandOuts
+from workers.publisher import Publisher
+from workers.sweeper import Sweeper
+
+_COPIES = 5
+
+
+def switch_off(name: str) -> None:
+    """Switch one mechanism off. Raises KeyError for a name that does not exist."""
+    SABOTAGES[name]()
+
+
+def _no_sweep() -> None:
+    async def sweep(_self: Sweeper) -> bool:
+        return True
+
+    Sweeper.sweep = sweep  # type: ignore[method-assign]
+
+
+def _no_epoch() -> None:
+    def enter_epoch(_connection: Connection, _now_ms: int, _epoch: str) -> bool:
+        return False
+
+    workers.sweeper.enter_epoch = enter_epoch  # type: ignore[attr-defined]
+
+
+def _no_resend() -> None:
+    async def resend(_self: HandOuts, _queue: str, _now_ms: int, _settled_ms: int, _republish_ms: int) -> None:
+        return None
+
+    HandOuts.resend = resend  # type: ignore[method-assign]
+
+
+def _no_write_ahead() -> None:
+    def write_attempts(*_args: Any) -> None:
+        return None
+
+    store.claim._write_attempts = write_attempts
+
+
+def _no_grace() -> None:
+    original = Engine.drain
+
+    async def drain(self: Engine, _grace_ms: int) -> None:
+        await original(self, 0)
+
+    Engine.drain = drain  # type: ignore[method-assign]
+
+
+def _claim_unconditional() -> None:
+    workers.claimer.claim_slice = _claim_whatever_it_holds  # type: ignore[attr-defined]
+
+
+def _claim_whatever_it_holds(
+    connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes
+) -> list[ClaimedJob]:
+    """Claim a slice's unfinished lines without asking whether somebody has claimed them already."""
+    queue = connection.execute(
+        update(slices).where(slices.c.id == slice_id).values(claimed_at_ms=now_ms).returning(slices.c.queue)
+    ).scalar_one()
+    rows = connection.execute(
+        update(job)
+        .where(job.c.slice_id == slice_id, job.c.state.in_(JOB_ACTIVE))
+        .values(state=JobState.IN_PROGRESS, attempt=job.c.attempt + 1, queue=queue)
+        .returning(
+            job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index,
+            job.c.queue, job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
+        )
+    ).all()  # fmt: skip
+    if rows:
+        store.claim._write_attempts(connection, now_ms, claimant, rows)
+    return [ClaimedJob(*row) for row in rows]
+
+
+def _copies() -> None:
+    """No sabotage but a hard day: every message is sent five times, in any order."""
+    original = Publisher._send
+
+    def send(self: Publisher, messages: Sequence[Message]) -> None:
+        copies = [message for message in messages for _ in range(_COPIES)]
+        random.shuffle(copies)
+        original(self, copies)
+
+    Publisher._send = send  # type: ignore[method-assign]
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "no_sweep": _no_sweep,
+    "no_epoch": _no_epoch,
+    "no_resend": _no_resend,
+    "no_write_ahead": _no_write_ahead,
+    "no_grace": _no_grace,
+    "claim_unconditional": _claim_unconditional,
+    "copies": _copies,
+}
