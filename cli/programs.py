@@ -48,7 +48,17 @@ def worker_program(environ: Mapping[str, str], number: int) -> Program:
 
 def simulator_program(port: int = 0) -> Program:
     """The built-in provider, on the loopback; its first line says where."""
-    arguments = ("providers.simulator", "--port", str(port), "--latency-ms", "40-160")
+    arguments = (
+        "providers.simulator",
+        "--port",
+        str(port),
+        "--latency-ms",
+        "40-160",
+        "--rate-429",
+        "0.01",
+        "--rate-500",
+        "0.01",
+    )
     environ = {name: os.environ[name] for name in _NO_SECRETS if name in os.environ}
     return Program(SIMULATOR, (*_OURS, *arguments), environ)
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -72,14 +74,24 @@ async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket)
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_ms // 1000),
     )
-    server = uvicorn.Server(config)
-    request = StopRequest()  # uvicorn's own handlers would raise the signal again at the end
+    server = _Server(config)
+    request = StopRequest()
     watch = asyncio.create_task(_watch(server, request))
     try:
-        await server._serve([listener])
+        await server.serve([listener])
     finally:
         watch.cancel()
+    if not server.started:
+        return Exit.INTERNAL
     return Exit.INTERRUPTED if request.insisted.is_set() else Exit.OK
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which raise every signal again when all is done."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
 
 
 async def _watch(server: uvicorn.Server, request: StopRequest) -> None:

@@ -15,6 +15,8 @@ class StopRequest:
         self.insisted = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: it wants us to outlive the terminal
             loop.add_signal_handler(number, self._hear)
 
     def _hear(self) -> None:

@@ -110,9 +110,9 @@ class Up:
             self._supervisor.start(worker_program(environ, number), stage=_WORKERS)
         await self._wait_ready()
         self._supervisor.proven()
+        self._welcome()
         self._ready = True
         self._write()
-        self._welcome()
         await asyncio.Event().wait()
 
     async def _redis(self) -> tuple[str, str]:

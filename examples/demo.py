@@ -27,6 +27,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cli import deathbound
+
 HERE = Path(__file__).parent
 FAVOURITE_PORT = 8080
 START_S = 90.0
@@ -36,6 +38,7 @@ POLL_S = 0.25
 PLAIN_LINE_S = 1.0
 LOG_LINES = 25
 SHOWN_RESULTS = 5
+INTERRUPTED = 130
 TERMINAL = {"completed", "failed", "expired", "cancelled"}
 
 
@@ -55,9 +58,11 @@ class Laneway:
             environ.pop(name, None)
         environ["LANEWAY_LOG_LEVEL"] = "WARNING"
         command = [sys.executable, "-P", "-m", "cli", "up", "--demo", "--data-dir", str(data_dir), "--port", str(port)]
+        bound = [sys.executable, "-I", "-S", deathbound.__file__, str(os.getpid()), str(int(signal.SIGTERM)), *command]
         with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C reaches the demo alone, which then stops Laneway in order.
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
+            # A session of its own: Ctrl-C reaches the demo alone, which then stops Laneway in order. Bound to us: when
+            # the demo is killed, Laneway is told to stop.
+            self.process = subprocess.Popen(bound, stdout=log, stderr=log, env=environ, start_new_session=True)
 
     def wait_ready(self) -> dict[str, Any]:
         """Wait until it serves; returns what `run.json` says."""
@@ -96,14 +101,18 @@ def main() -> int:
     console = Console(highlight=False)
     with _data_dir(flags.data_dir) as data_dir:
         laneway = Laneway(data_dir, flags.port if flags.port is not None else _free_port())
+        finished = False
         try:
             console.print("Starting Laneway with its simulator: no key, no money ...")
             url = laneway.wait_ready()["url"]
             _run_batch(console, url, laneway.master_key(), flags.prompts)
+            finished = True
             if flags.stay:
                 _stay(console, laneway, url)
         except KeyboardInterrupt:
-            console.print("\nstopping")
+            console.print("\nstopping Laneway ...")
+            laneway.stop()
+            return 0 if finished else INTERRUPTED
         except (DemoFailed, OpenAIError, OSError) as error:
             console.print(f"[red]The demo failed:[/] {escape(str(error))}", soft_wrap=True)
             laneway.stop()
@@ -166,13 +175,14 @@ def _show_results(console: Console, prompts: Path, lines: list[str]) -> None:
         if line.strip():
             request = json.loads(line)
             asked[request["custom_id"]] = request["body"]["messages"][-1]["content"]
+    width = max(40, console.width - 16)
     console.print(f"\nResults, {SHOWN_RESULTS} of {len(lines):,}:")
     for line in lines[:: max(1, len(lines) // SHOWN_RESULTS)][:SHOWN_RESULTS]:
         result = json.loads(line)
         body = result["response"]["body"]
         console.print(f"  {result['custom_id']}  [dim]{escape(body['model'])}[/]")
-        console.print(f"    [dim]asked[/]    {escape(_short(asked[result['custom_id']]))}")
-        console.print(f"    [dim]answered[/] {escape(_short(body['choices'][0]['message']['content']))}")
+        console.print(f"    [dim]asked[/]    {escape(_short(asked[result['custom_id']], width))}")
+        console.print(f"    [dim]answered[/] {escape(_short(body['choices'][0]['message']['content'], width))}")
 
 
 def _show_sums(console: Console, batch: Batch, results: list[dict[str, Any]], took_s: float) -> None:
@@ -199,7 +209,7 @@ def _stay(console: Console, laneway: Laneway, url: str) -> None:
     raise DemoFailed(f"Laneway ended by itself with exit code {code}")
 
 
-def _short(text: str, width: int = 90) -> str:
+def _short(text: str, width: int) -> str:
     line = " ".join(text.split())
     return line if len(line) <= width else f"{line[: width - 1]}…"
 

@@ -64,6 +64,8 @@ def _read_error(error: Exception, progress: Progress) -> tuple[ErrorClass, str]:
             return ErrorClass.INVALID_RESPONSE, f"the answer is not complete: {error}"
         case httpx.TransportError():
             return ErrorClass.NETWORK, str(error)
+        case ValueError() if not progress.handed_over and progress.status is None:
+            return ErrorClass.NETWORK, "one of its headers cannot be sent: a line break or a character outside Latin-1"
         case _:
             return ErrorClass.INTERNAL, f"{type(error).__name__} at {_place(error)}: please report it"
 

@@ -161,7 +161,7 @@ def _as_httpx(error: Exception, request: httpx.Request) -> Exception:
             return httpx.ConnectError("the TLS handshake failed", request=request)
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(error.os_error.strerror or "the connection failed", request=request)
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | UnicodeError():
             return httpx.UnsupportedProtocol("the address is not usable", request=request)
         case aiohttp.ClientResponseError():
             return httpx.RemoteProtocolError("the response is not valid HTTP", request=request)

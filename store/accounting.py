@@ -2,14 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import Executable
 
 from router.outcome import CostBasis, LedgerKind
+from store.bulk import execute_many
 from store.settlement import Abandoned, Settlement
 from store.tables import key, ledger
+
+
+def _upsert(dialect: ModuleType) -> Executable:
+    statement = dialect.insert(ledger)
+    changed = {"amount_nanousd": statement.excluded.amount_nanousd, "basis": statement.excluded.basis}
+    upsert: Executable = statement.on_conflict_do_update(index_elements=["job_id", "n", "kind"], set_=changed)
+    return upsert
+
+
+_UPSERT = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}
 
 
 def charge(connection: Connection, now_ms: int, settled: Sequence[Settlement]) -> None:
@@ -34,15 +47,7 @@ def charge(connection: Connection, now_ms: int, settled: Sequence[Settlement]) -
 
 def write_settle_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:
     """Insert settle lines; a late one replaces the amount of its exposure line."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(ledger)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["job_id", "n", "kind"],
-            set_={"amount_nanousd": statement.excluded.amount_nanousd, "basis": statement.excluded.basis},
-        ),
-        lines,
-    )
+    execute_many(connection, _UPSERT[connection.dialect.name], lines)
 
 
 def exposure_line(job_id: bytes, n: int, key_id: bytes, batch_id: bytes | None, now_ms: int) -> dict[str, Any]:

@@ -4,13 +4,28 @@ One conditional UPDATE claims a whole message. Jobs that are not `queued` (any m
 delivered twice costs one UPDATE of no rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, null, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.sql import Executable
 
 from router.lifecycle import JobState
-from router.outcome import AttemptOutcome
+from router.outcome import AttemptOutcome, CostBasis
+from store.bulk import execute_many
 from store.tables import AnyRow, attempt, job, payload, slices
 
 
@@ -48,80 +63,103 @@ class Claimant:
     """`(route, route_index) -> (provider, model)`, for the attempt row."""
 
 
-def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]) -> list[ClaimedJob]:
-    """Claim single jobs of one message; those that are not claimable are left out."""
-    mine = job.c.id.in_(job_ids) & job.c.slice_id.is_(None) & job.c.queue.in_(claimant.queues)
-    return _claim(connection, now_ms, claimant, mine, {})
+_CLAIMED = (
+    job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index, job.c.queue,
+    job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
+)  # fmt: skip
+_NOW = bindparam("now", type_=BigInteger)
+_SERVED: BindParameter[Any] = bindparam("queues", expanding=True)
 
 
-def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes) -> list[ClaimedJob]:
-    """Claim every still queued line of a slice; the slice is done with from then on."""
-    handed_out = connection.execute(
-        update(slices)
-        .where(slices.c.id == slice_id, slices.c.claimed_at_ms.is_(None), slices.c.queue.in_(claimant.queues))
-        .values(claimed_at_ms=now_ms)
-        .returning(slices.c.queue, slices.c.route_index)
-    ).first()
-    if handed_out is None:
-        return []
-    chosen = {"queue": handed_out.queue, "route_index": handed_out.route_index}
-    return _claim(connection, now_ms, claimant, job.c.slice_id == slice_id, chosen)
-
-
-def read_payloads(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Read the request bodies of claimed jobs."""
-    rows = connection.execute(select(payload.c.job_id, payload.c.body).where(payload.c.job_id.in_(job_ids)))
-    return {row.job_id: bytes(row.body) for row in rows}
-
-
-def _claim(
-    connection: Connection, now_ms: int, claimant: Claimant, mine: ColumnElement[bool], chosen: dict[str, object]
-) -> list[ClaimedJob]:
+def _claim_statement(mine: ColumnElement[bool], **chosen: Any) -> Executable:
     claimable = (
         mine
-        & (job.c.state == JobState.QUEUED)
-        & (job.c.not_before_ms <= now_ms)
-        & (job.c.deadline_at_ms > now_ms)
+        & (job.c.state == literal_column(f"'{JobState.QUEUED}'"))
+        & (job.c.not_before_ms <= _NOW)
+        & (job.c.deadline_at_ms > _NOW)
         & job.c.cancel_requested_at_ms.is_(None)
     )
     locked = select(job.c.id).where(claimable).order_by(job.c.id).with_for_update(skip_locked=True)
-    rows = connection.execute(
+    return (
         update(job)
-        .where(job.c.id.in_(locked), job.c.state == JobState.QUEUED)
+        .where(job.c.id.in_(locked))
         .values(
-            state=JobState.IN_PROGRESS,
+            state=literal_column(f"'{JobState.IN_PROGRESS}'"),
             attempt=job.c.attempt + 1,
-            started_at_ms=func.coalesce(job.c.started_at_ms, now_ms),
+            started_at_ms=func.coalesce(job.c.started_at_ms, _NOW),
             slice_id=null(),
             published_at_ms=null(),
             **chosen,
         )
-        .returning(
-            job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index,
-            job.c.queue, job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
-        )
-    ).all()  # fmt: skip
-    if rows:
-        _write_attempts(connection, now_ms, claimant, rows)
-    return [ClaimedJob(*row) for row in rows]
+        .returning(*_CLAIMED)
+    )
 
 
-def _write_attempts(connection: Connection, now_ms: int, claimant: Claimant, rows: Sequence[AnyRow]) -> None:
-    lines = []
-    for row in rows:
-        provider, model = claimant.deployment(row.route, row.route_index)
-        lines.append(
-            {
-                "job_id": row.id,
-                "n": row.attempt,
-                "key_id": row.key_id,
-                "provider": provider,
-                "model": model,
-                "owner": claimant.worker_id,
-                "lease_until_ms": now_ms + claimant.lease_ms,
-                "started_at_ms": now_ms,
-                "outcome": AttemptOutcome.STARTED,
-                "cost_basis": "none",
-            }
-        )
-    connection.execute(insert(attempt), lines)
+_CLAIM_JOBS = _claim_statement(
+    job.c.id.in_(bindparam("ids", expanding=True)) & job.c.slice_id.is_(None) & job.c.queue.in_(_SERVED)
+)
+_CLAIM_LINES = _claim_statement(
+    job.c.slice_id == bindparam("slice"), queue=bindparam("queue"), route_index=bindparam("index")
+)
+_TAKE_SLICE = (
+    update(slices)
+    .where(slices.c.id == bindparam("slice"), slices.c.claimed_at_ms.is_(None), slices.c.queue.in_(_SERVED))
+    .values(claimed_at_ms=_NOW)
+    .returning(slices.c.queue, slices.c.route_index)
+)
+_READ_PAYLOADS = select(payload.c.job_id, payload.c.body).where(payload.c.job_id.in_(bindparam("ids", expanding=True)))
+_WRITE_ATTEMPT = insert(attempt).values(
+    job_id=bindparam("b_id"),
+    n=bindparam("b_n"),
+    key_id=bindparam("b_key"),
+    provider=bindparam("b_provider"),
+    model=bindparam("b_model"),
+    owner=bindparam("b_owner"),
+    lease_until_ms=bindparam("b_lease"),
+    started_at_ms=bindparam("b_now"),
+    outcome=literal_column(f"'{AttemptOutcome.STARTED}'"),
+    cost_basis=literal_column(f"'{CostBasis.NONE}'"),
+)
+
+
+def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]) -> list[ClaimedJob]:
+    """Claim single jobs of one message; those that are not claimable are left out."""
+    which = {"ids": list(job_ids), "queues": claimant.queues, "now": now_ms}
+    return _claim(connection, now_ms, claimant, connection.execute(_CLAIM_JOBS, which))
+
+
+def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes) -> list[ClaimedJob]:
+    """Claim every still queued line of a slice; the slice is done with from then on."""
+    which = {"slice": slice_id, "queues": claimant.queues, "now": now_ms}
+    taken = connection.execute(_TAKE_SLICE, which).first()
+    if taken is None:
+        return []
+    chosen = {"slice": slice_id, "now": now_ms, "queue": taken.queue, "index": taken.route_index}
+    return _claim(connection, now_ms, claimant, connection.execute(_CLAIM_LINES, chosen))
+
+
+def read_payloads(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Read the request bodies of claimed jobs."""
+    rows = connection.execute(_READ_PAYLOADS, {"ids": list(job_ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+def _claim(connection: Connection, now_ms: int, claimant: Claimant, rows: Iterable[AnyRow]) -> list[ClaimedJob]:
+    """Make the claimed rows jobs of the claimant, each with its attempt."""
+    jobs = [ClaimedJob(*row) for row in rows]
+    execute_many(connection, _WRITE_ATTEMPT, [_attempt_row(each, claimant, now_ms) for each in jobs])
+    return jobs
+
+
+def _attempt_row(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[str, Any]:
+    provider, model = claimant.deployment(claimed.route, claimed.route_index)
+    return {
+        "b_id": claimed.id,
+        "b_n": claimed.n,
+        "b_key": claimed.key_id,
+        "b_provider": provider,
+        "b_model": model,
+        "b_owner": claimant.worker_id,
+        "b_lease": now_ms + claimant.lease_ms,
+        "b_now": now_ms,
+    }

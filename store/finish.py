@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, literal_column, null, select, tuple_, update
 
 from providers.failure import ErrorClass
 from router.lifecycle import JOB_TERMINAL, JobState
 from router.outcome import AttemptOutcome
 from store.accounting import charge
+from store.bulk import execute_many
 from store.progress import BatchProgress, record_progress
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
 from store.tables import AnyRow, attempt, job, result
@@ -24,11 +25,79 @@ _SETTLED = {AttemptOutcome.OK, AttemptOutcome.LATE_OK, AttemptOutcome.ERROR, Att
 _Rows = list[dict[str, Any]]
 
 
+_LOCK = (
+    select(job.c.id, job.c.state, job.c.attempt)
+    .where(job.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(job.c.id)
+    .with_for_update()
+)
+_THIS_JOB = job.c.id == bindparam("b_id")
+_COST = {"cost_nanousd": job.c.cost_nanousd + bindparam("b_cost")}
+_END = (
+    update(job)
+    .where(_THIS_JOB)
+    .values(
+        state=bindparam("b_state"),
+        reserved_nanousd=literal_column("0"),
+        finished_at_ms=bindparam("b_finished"),
+        error_class=bindparam("b_class"),
+        error_json=bindparam("b_json"),
+        error_status=bindparam("b_status"),
+        **_COST,
+    )
+)
+_REQUEUE = (
+    update(job)
+    .where(_THIS_JOB)
+    .values(
+        state=literal_column(f"'{JobState.QUEUED}'"),
+        queue=bindparam("b_queue"),
+        route_index=bindparam("b_index"),
+        not_before_ms=bindparam("b_not_before"),
+        tries=bindparam("b_tries"),
+        provider_tries=bindparam("b_provider_tries"),
+        unknowns=bindparam("b_unknowns"),
+        published_at_ms=null(),
+        **_COST,
+    )
+)
+_GIVE_BACK = (
+    update(job)
+    .where(_THIS_JOB)
+    .values(
+        state=literal_column(f"'{JobState.QUEUED}'"), not_before_ms=bindparam("b_now"), published_at_ms=null(), **_COST
+    )
+)
+_ADD_COST = update(job).where(_THIS_JOB).values(**_COST)
+_INSERT_RESULT = insert(result)
+_SETTLE = (
+    update(attempt)
+    .where(attempt.c.job_id == bindparam("b_id"), attempt.c.n == bindparam("b_n"))
+    .values(
+        ended_at_ms=bindparam("b_ended"),
+        outcome=bindparam("b_outcome"),
+        error_class=bindparam("b_error_class"),
+        http_status=bindparam("b_http_status"),
+        provider_request_id=bindparam("b_request_id"),
+        served_model=bindparam("b_served_model"),
+        cost_nanousd=bindparam("b_cost_nanousd"),
+        cost_basis=bindparam("b_cost_basis"),
+        prompt_tokens=bindparam("b_prompt"),
+        completion_tokens=bindparam("b_completion"),
+        cached_tokens=bindparam("b_cached"),
+        cache_write_tokens=bindparam("b_cache_write"),
+        reasoning_tokens=bindparam("b_reasoning"),
+    )
+)
+
+
 @dataclass(slots=True)
 class _Writes:
     """The rows that one group changes, gathered before anything is written."""
 
-    jobs: dict[JobState, _Rows] = field(default_factory=lambda: defaultdict(list))
+    ended: _Rows = field(default_factory=list)
+    queued: _Rows = field(default_factory=list)
+    given_back: _Rows = field(default_factory=list)
     results: _Rows = field(default_factory=list)
     late_costs: _Rows = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
@@ -58,21 +127,17 @@ def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement
         if before not in _SETTLED:
             _decide(writes, settlement, jobs[settlement.job_id], now_ms)
             _count_call(writes, settlement, was_unknown=before == AttemptOutcome.UNKNOWN)
-    _write_jobs(connection, writes)
-    _write_attempts(connection, now_ms, writes.settled)
+    _write(connection, now_ms, writes)
     charge(connection, now_ms, writes.settled)
     to_write = record_progress(connection, now_ms, writes.progress)
-    return Finish(Counter({state: len(rows) for state, rows in writes.jobs.items()}), to_write)
+    states = Counter(row["b_state"] for row in writes.ended)
+    states[JobState.QUEUED] = len(writes.queued) + len(writes.given_back)
+    return Finish(states, to_write)
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, AnyRow]:
-    rows = connection.execute(
-        select(job.c.id, job.c.state, job.c.attempt)
-        .where(job.c.id.in_([settlement.job_id for settlement in settlements]))
-        .order_by(job.c.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in rows}
+    rows = connection.execute(_LOCK, {"ids": [settlement.job_id for settlement in settlements]})
+    return {row[0]: row for row in rows}
 
 
 def _is_current(row: AnyRow, settlement: Settlement) -> bool:
@@ -96,26 +161,42 @@ def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -
     """Sort one settlement into the rows it changes."""
     current = _is_current(row, settlement)
     cost = settlement.cost_nanousd or 0
-    change = {"b_id": settlement.job_id, "b_cost": cost}
-    outcome = settlement.outcome
     match settlement.verdict:
         case Completed(body) if row.state not in JOB_TERMINAL:
-            writes.jobs[JobState.COMPLETED].append(change | {"b_finished": now_ms})
+            writes.ended.append(_ended(settlement, JobState.COMPLETED, now_ms))
             writes.results.append({"job_id": settlement.job_id, "attempt_n": settlement.n, "body": body})
         case Requeued() as back if current:
-            writes.jobs[JobState.QUEUED].append(change | _requeue(back))
+            writes.queued.append({"b_id": settlement.job_id, "b_cost": cost} | _requeue(back))
         case Failed(error_class, error_json) if current:
-            error = {"b_class": error_class, "b_json": error_json, "b_status": settlement.http_status}
             state = JobState.EXPIRED if error_class == ErrorClass.EXPIRED else JobState.FAILED
-            writes.jobs[state].append(change | error | {"b_finished": now_ms})
+            writes.ended.append(_ended(settlement, state, now_ms, error_class, error_json))
+        case Abandoned() if current:  # nothing else would ever move a job whose attempt has ended
+            writes.given_back.append({"b_id": settlement.job_id, "b_cost": cost, "b_now": now_ms})
         case verdict:  # the job went on without this attempt: only the attempt's own row is written
             if isinstance(verdict, Completed):
-                outcome = AttemptOutcome.LATE_OK
+                settlement = replace(settlement, outcome=AttemptOutcome.LATE_OK)
             if cost:
-                writes.late_costs.append(change)
-            writes.settled.append(replace(settlement, verdict=Abandoned(), outcome=outcome))
-            return
+                writes.late_costs.append({"b_id": settlement.job_id, "b_cost": cost})
+            settlement = replace(settlement, verdict=Abandoned())
     writes.settled.append(settlement)
+
+
+def _ended(
+    settlement: Settlement,
+    state: JobState,
+    now_ms: int,
+    error_class: ErrorClass | None = None,
+    error_json: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "b_id": settlement.job_id,
+        "b_state": state,
+        "b_cost": settlement.cost_nanousd or 0,
+        "b_finished": now_ms,
+        "b_class": error_class,
+        "b_json": error_json,
+        "b_status": settlement.http_status if error_class else None,
+    }
 
 
 def _requeue(back: Requeued) -> dict[str, Any]:
@@ -142,49 +223,43 @@ def _count_call(writes: _Writes, settlement: Settlement, *, was_unknown: bool) -
             progress.failed += 1
 
 
-def _write_jobs(connection: Connection, writes: _Writes) -> None:
-    this = job.c.id == bindparam("b_id")
-    cost = {"cost_nanousd": job.c.cost_nanousd + bindparam("b_cost")}
-    done = cost | {"reserved_nanousd": 0, "finished_at_ms": bindparam("b_finished")}
-    error: dict[str, Any] = {
-        "error_class": bindparam("b_class"),
-        "error_json": bindparam("b_json"),
-        "error_status": bindparam("b_status"),
-    }
-    values: dict[JobState, dict[str, Any]] = {
-        JobState.COMPLETED: done,
-        JobState.FAILED: done | error,
-        JobState.EXPIRED: done | error,
-        JobState.QUEUED: cost
-        | {
-            "queue": bindparam("b_queue"),
-            "route_index": bindparam("b_index"),
-            "not_before_ms": bindparam("b_not_before"),
-            "tries": bindparam("b_tries"),
-            "provider_tries": bindparam("b_provider_tries"),
-            "unknowns": bindparam("b_unknowns"),
-            "published_at_ms": None,
-        },
-    }
-    for state, rows in writes.jobs.items():
-        connection.execute(update(job).where(this).values(state=state, **values[state]), rows)
-    if writes.results:
-        connection.execute(insert(result), writes.results)
-    if writes.late_costs:
-        connection.execute(update(job).where(this).values(**cost), writes.late_costs)
+def _write(connection: Connection, now_ms: int, writes: _Writes) -> None:
+    execute_many(connection, _END, writes.ended)
+    execute_many(connection, _REQUEUE, writes.queued)
+    execute_many(connection, _GIVE_BACK, writes.given_back)
+    execute_many(connection, _INSERT_RESULT, writes.results)
+    execute_many(connection, _ADD_COST, writes.late_costs)
+    execute_many(connection, _SETTLE, [_attempt_row(each, now_ms) for each in writes.settled])
 
 
-def _write_attempts(connection: Connection, now_ms: int, settled: Sequence[Settlement]) -> None:
-    columns = ("outcome", "error_class", "http_status", "provider_request_id", "served_model", "cost_nanousd",
-               "cost_basis")  # fmt: skip
-    tokens = ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
-    rows = [
-        {"b_id": each.job_id, "b_n": each.n}
-        | {column: getattr(each, column) for column in columns}
-        | {column: getattr(each.usage, column, None) for column in tokens}
-        for each in settled
-    ]
-    if rows:
-        statement = update(attempt).where(attempt.c.job_id == bindparam("b_id"), attempt.c.n == bindparam("b_n"))
-        values: dict[str, Any] = {column: bindparam(column) for column in columns + tokens}
-        connection.execute(statement.values(ended_at_ms=now_ms, **values), rows)
+def _attempt_row(settled: Settlement, now_ms: int) -> dict[str, Any]:
+    usage = settled.usage or _NO_USAGE
+    return {
+        "b_id": settled.job_id,
+        "b_n": settled.n,
+        "b_ended": now_ms,
+        "b_outcome": settled.outcome,
+        "b_error_class": settled.error_class,
+        "b_http_status": settled.http_status,
+        "b_request_id": settled.provider_request_id,
+        "b_served_model": settled.served_model,
+        "b_cost_nanousd": settled.cost_nanousd,
+        "b_cost_basis": settled.cost_basis,
+        "b_prompt": usage.prompt_tokens,
+        "b_completion": usage.completion_tokens,
+        "b_cached": usage.cached_tokens,
+        "b_cache_write": usage.cache_write_tokens,
+        "b_reasoning": usage.reasoning_tokens,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _NoUsage:
+    prompt_tokens: None = None
+    completion_tokens: None = None
+    cached_tokens: None = None
+    cache_write_tokens: None = None
+    reasoning_tokens: None = None
+
+
+_NO_USAGE = _NoUsage()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers.failure import ErrorClass
@@ -22,6 +22,8 @@ SUSPECT_CRASHES = 2
 """From here on a job is a suspect: a process runs one suspect at a time."""
 POISON_CRASHES = 4
 """Two crashes among others and two alone: the job fails as `poison`."""
+NOBODY = bytes(16)
+"""The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
 
 
@@ -67,6 +69,19 @@ def renew(connection: Connection, now_ms: int, state: WorkerState, lease_ms: int
         )
     ).scalars()
     return Renewal(now_ms, frozenset((row.job_id, row.n) for row in rows), frozenset(ended))
+
+
+def disown(connection: Connection, _now_ms: int, worker_id: bytes, attempts: Sequence[tuple[bytes, int]]) -> None:
+    """Give up the leases of attempts that their own worker knows nothing of, so that the next rescue takes them."""
+    connection.execute(
+        update(attempt)
+        .where(
+            tuple_(attempt.c.job_id, attempt.c.n).in_(attempts),
+            attempt.c.owner == worker_id,
+            attempt.c.outcome == AttemptOutcome.STARTED,
+        )
+        .values(owner=NOBODY, lease_until_ms=0)
+    )
 
 
 def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:

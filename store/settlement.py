@@ -41,7 +41,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """The call was cut because its job no longer needs it; the job's own state is left as it is."""
+    """The call was cut because its job no longer needs it; the job's own state is left as it is.
+
+    Should the job still wait for this very attempt, it goes back to its queue.
+    """
 
 
 Verdict = Completed | Requeued | Failed | Abandoned

@@ -51,7 +51,8 @@ class Engine:
         self._policy = policy
         self._settle = settle
         self._known_routes: dict[str, Route | None] = {}
-        self._calls: dict[bytes, tuple[ClaimedJob, asyncio.Task[None]]] = {}
+        self._calls: dict[tuple[bytes, int], tuple[ClaimedJob, asyncio.Task[None]]] = {}
+        # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
         self._one_suspect = asyncio.Lock()
         self._clock_offset_ms = 0
         self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
@@ -95,8 +96,8 @@ class Engine:
                 task.cancel()
 
     def holds(self) -> list[tuple[bytes, int]]:
-        """(job id, n) of the calls in flight."""
-        return [(job.id, job.n) for job, _ in self._calls.values()]
+        """(job id, n) of the calls in flight and of the jobs that wait for a slot."""
+        return [*((job.id, job.n) for lane in self.lanes.values() for job in lane.jobs()), *self._calls]
 
     @property
     def in_flight(self) -> int:
@@ -122,7 +123,7 @@ class Engine:
 
     def _start(self, job: ClaimedJob) -> None:
         task = asyncio.get_running_loop().create_task(self._run(job))
-        self._calls[job.id] = (job, task)
+        self._calls[job.id, job.n] = (job, task)
 
     async def _run(self, job: ClaimedJob) -> None:
         lane = self.lanes[provider_of(job.queue)]
@@ -138,7 +139,7 @@ class Engine:
             _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
             settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
         finally:
-            del self._calls[job.id]
+            del self._calls[job.id, job.n]
             lane.done()
         self._settle(settlement)
 

@@ -36,6 +36,7 @@ class Finisher:
         self._settings = settings
         self._written = written
         self._waiting: deque[Settlement] = deque()
+        self._writing: Sequence[Settlement] = ()
         self._urgent = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -58,7 +59,13 @@ class Finisher:
                 self._wake.clear()
                 continue
             await self._linger()
-            await self._write(self._next_group())
+            self._writing = self._next_group()
+            await self._write(self._writing)
+            self._writing = ()
+
+    def holds(self) -> list[tuple[bytes, int]]:
+        """(job id, n) of what was added and is not committed yet."""
+        return [(each.job_id, each.n) for each in (*self._waiting, *self._writing)]
 
     async def flush(self) -> None:
         """Wait until everything that was added is committed."""

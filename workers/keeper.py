@@ -60,7 +60,11 @@ class Keeper:
         kept = await self._database.write(keep_one, chore, self._worker_id, lease_ms)
         if kept is None:
             return False
-        await self._do(chore, kept)
+        try:
+            await self._do(chore, kept)
+        except asyncio.CancelledError:  # this worker stops: the next one need not wait for the lease to run out
+            await self._database.write(let_go, kept.id, self._worker_id)
+            raise
         await self._database.write(let_go, kept.id, self._worker_id)
         return True
 

@@ -6,7 +6,8 @@ All methods run on the event loop except `has_room` and `wait_for_room`, which c
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from store.claim import ClaimedJob
 from workers.queues import is_batch
@@ -72,6 +73,10 @@ class Lane:
             self._lines = deque(job for job in self._lines if not unwanted(job))
             self._tell_room()
         return found
+
+    def jobs(self) -> Iterator[ClaimedJob]:
+        """Walk the claimed jobs that have no slot yet."""
+        return chain(self._single, self._lines)
 
     @property
     def waiting(self) -> int:

@@ -102,7 +102,7 @@ class WorkerProcess:
         )
         writer = Writer(database, needs.contents, settings, worker_id)
         self._keeper = Keeper(database, loader, writer, settings, worker_id)
-        self._renewer = Renewer(database, self._engine, settings, identity)
+        self._renewer = Renewer(database, self._engine, self._finisher, settings, identity)
         parts = SweepParts(
             database,
             needs.contents,

@@ -7,8 +7,9 @@ import socket
 import orjson
 
 from store.database import Database, StoreUnavailable
-from store.leases import WorkerState, renew
+from store.leases import WorkerState, disown, renew
 from workers.engine import Engine
+from workers.finisher import Finisher
 from workers.identity import Identity
 from workers.settings import WorkerSettings
 
@@ -18,9 +19,13 @@ _log = logging.getLogger(__name__)
 class Renewer:
     """Renews until cancelled."""
 
-    def __init__(self, database: Database, engine: Engine, settings: WorkerSettings, identity: Identity) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, finisher: Finisher, settings: WorkerSettings, identity: Identity
+    ) -> None:
         self._database = database
         self._engine = engine
+        self._finisher = finisher
+        self._strangers: frozenset[tuple[bytes, int]] = frozenset()
         self._settings = settings
         self._identity = identity
 
@@ -44,6 +49,20 @@ class Renewer:
             _log.warning("%d calls lost their lease and are cut", len(lost))
         if lost or renewal.unwanted:
             self._engine.cut(lambda job: (job.id, job.n) in lost or job.id in renewal.unwanted)
+        await self._disown_strangers(renewal.held)
+
+    async def _disown_strangers(self, held: frozenset[tuple[bytes, int]]) -> None:
+        """Give up the leases of attempts that are ours and that nothing here works on.
+
+        A claim whose commit was answered by a lost connection, or whose bodies could not be read, never reached the
+        engine; renewed for ever it would never run. Those of a claim under way look the same, so that an attempt is
+        given up only when two renewals in a row found it.
+        """
+        strangers = held.difference(self._engine.holds(), self._finisher.holds())
+        if forgotten := strangers & self._strangers:
+            _log.warning("%d claimed jobs never reached this worker and are given up", len(forgotten))
+            await self._database.write(disown, self._identity.id, sorted(forgotten))
+        self._strangers = strangers
 
     def _state(self) -> WorkerState:
         lanes = self._engine.lanes.values()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from providers.dialects.redaction import redact
 from providers.dialects.refusals import BY_STATUS
 from providers.failure import ErrorClass
 from tests.dialects.wire import KEY, failure
@@ -216,6 +217,11 @@ def test_no_key_survives_in_a_message(secret: str) -> None:
     assert secret not in outcome.message
     assert secret not in str(outcome)
     assert outcome.message.startswith("the credential [redacted]")
+
+
+def test_the_calls_own_key_is_removed_whatever_its_shape() -> None:
+    assert redact("the key horse-battery was refused", "horse-battery") == "the key [redacted] was refused"
+    assert redact("nothing to hide", None) == "nothing to hide"
 
 
 def test_a_message_keeps_request_ids_and_is_cut() -> None:

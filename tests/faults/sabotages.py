@@ -6,23 +6,22 @@ sabotage that must turn it red.
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-import store.claim
 import workers.claimer
 import workers.sweeper
 from router.lifecycle import JOB_ACTIVE, JobState
+from router.outcome import AttemptOutcome
 from store.claim import Claimant, ClaimedJob
 from store.handout import Message
-from store.tables import job, slices
+from store.tables import attempt, job, slices
 from workers.engine import Engine
 from workers.handouts import HandOuts
 from workers.publisher import Publisher
 from workers.sweeper import Sweeper
 
-_COPIES = 5
+COPIES = 5
 
 
 def switch_off(name: str) -> None:
@@ -52,10 +51,15 @@ def _no_resend() -> None:
 
 
 def _no_write_ahead() -> None:
-    def write_attempts(*_args: Any) -> None:
-        return None
+    """Call first, write later: here, never."""
+    original = workers.claimer.claim_slice  # type: ignore[attr-defined]
 
-    store.claim._write_attempts = write_attempts
+    def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes) -> list[ClaimedJob]:
+        jobs: list[ClaimedJob] = original(connection, now_ms, claimant, slice_id)
+        connection.execute(delete(attempt).where(attempt.c.job_id.in_([each.id for each in jobs])))
+        return jobs
+
+    workers.claimer.claim_slice = claim_slice  # type: ignore[attr-defined]
 
 
 def _no_grace() -> None:
@@ -68,28 +72,40 @@ def _no_grace() -> None:
 
 
 def _claim_unconditional() -> None:
-    workers.claimer.claim_slice = _claim_whatever_it_holds  # type: ignore[attr-defined]
+    workers.claimer.claim_slice = claim_whatever_it_holds  # type: ignore[attr-defined]
 
 
-def _claim_whatever_it_holds(
+def claim_whatever_it_holds(
     connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes
 ) -> list[ClaimedJob]:
     """Claim a slice's unfinished lines without asking whether somebody has claimed them already."""
-    queue = connection.execute(
-        update(slices).where(slices.c.id == slice_id).values(claimed_at_ms=now_ms).returning(slices.c.queue)
-    ).scalar_one()
+    connection.execute(update(slices).where(slices.c.id == slice_id).values(claimed_at_ms=now_ms))
+    own = (job.c.slice_id == slice_id) & job.c.state.in_(JOB_ACTIVE)
+    connection.execute(update(job).where(own).values(state=JobState.IN_PROGRESS, attempt=job.c.attempt + 1))
     rows = connection.execute(
-        update(job)
-        .where(job.c.slice_id == slice_id, job.c.state.in_(JOB_ACTIVE))
-        .values(state=JobState.IN_PROGRESS, attempt=job.c.attempt + 1, queue=queue)
-        .returning(
+        select(
             job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index,
             job.c.queue, job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
-        )
-    ).all()  # fmt: skip
-    if rows:
-        store.claim._write_attempts(connection, now_ms, claimant, rows)
-    return [ClaimedJob(*row) for row in rows]
+        ).where(own)
+    )  # fmt: skip
+    jobs = [ClaimedJob(*row) for row in rows]
+    for each in jobs:
+        connection.execute(insert(attempt).values(**_attempt(each, claimant, now_ms)))
+    return jobs
+
+
+def _attempt(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[str, object]:
+    return {
+        "job_id": claimed.id,
+        "n": claimed.n,
+        "key_id": claimed.key_id,
+        "provider": "sim",
+        "model": "sim-small",
+        "owner": claimant.worker_id,
+        "lease_until_ms": now_ms + claimant.lease_ms,
+        "started_at_ms": now_ms,
+        "outcome": AttemptOutcome.STARTED,
+    }
 
 
 def _copies() -> None:
@@ -97,7 +113,7 @@ def _copies() -> None:
     original = Publisher._send
 
     def send(self: Publisher, messages: Sequence[Message]) -> None:
-        copies = [message for message in messages for _ in range(_COPIES)]
+        copies = [message for message in messages for _ in range(COPIES)]
         random.shuffle(copies)
         original(self, copies)
 

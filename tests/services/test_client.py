@@ -13,10 +13,8 @@ from providers.catalogue import Quirk
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Target, Usage
 from providers.failure import ErrorClass, Failure
+from tests.services.provider_calls import KEY, call
 from tests.services.scripted_server import BODY, ScriptedServer, answering, http, read_request, scripted
-
-KEY = "sk-secret-0123456789"
-REQUEST = orjson.dumps({"model": "public", "messages": [{"role": "user", "content": "hi"}], "stream": True})
 
 
 @pytest.fixture
@@ -24,12 +22,6 @@ async def client() -> AsyncIterator[ProviderClient]:
     client = ProviderClient()
     yield client
     await client.aclose()
-
-
-async def call(client: ProviderClient, base_url: str, *, timeout_ms: int = 5_000, **changes: Any) -> Answer | Failure:
-    values: dict[str, Any] = {"provider": "acme", "dialect": "openai", "model": "asked", "api_key": KEY}
-    target = Target(**{**values, "base_url": base_url, **changes})
-    return await client.call(target, Endpoint.CHAT, REQUEST, attempt_id="job_1-1", timeout_ms=timeout_ms)
 
 
 async def test_a_call_brings_back_the_answer_untouched(client: ProviderClient) -> None:

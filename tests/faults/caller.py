@@ -1,0 +1,191 @@
+"""The caller: hands batches in, waits for them, and fetches their files, straight on the store as the API would."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from router.lifecycle import BATCH_TERMINAL
+from store.batches import BatchRow, NewBatch, create_batch, get_batch, request_cancel
+from store.contents import DatabaseContents, FileContents, LocalContents
+from store.database import Database, open_database
+from store.files import NewFile, insert_file
+from store.ids import MASTER_KEY_ID, new_id
+from store.signals import Signals
+from store.tables import attempt, worker
+from tests.faults.checker import Books, find_file_violations, find_violations, read_books
+from tests.faults.stand import Stand, Worker
+
+CHAT = "/v1/chat/completions"
+_POLL_S = 0.05
+_DAY_MS = 86_400_000
+
+
+class NotInTime(AssertionError):
+    """A batch did not end in the time it was given."""
+
+
+@dataclass
+class Caller:
+    """One caller on a stand; it uses the master key."""
+
+    stand: Stand
+    database: Database
+    contents: FileContents
+    signals: Signals
+
+    async def submit(
+        self, lines: Sequence[bytes], *, endpoint: str = CHAT, window_ms: int = _DAY_MS, ring: bool = True
+    ) -> bytes:
+        """Upload lines and create a batch of them; returns its id. Without `ring` no worker is told."""
+        batch_id = new_id()
+        file_id = await self.upload(lines)
+        batch = NewBatch(batch_id, MASTER_KEY_ID, endpoint, file_id, "24h", window_ms, {}, None)
+        await self.database.write(create_batch, batch)
+        if ring:
+            await self.signals.batches_changed()
+        return batch_id
+
+    async def upload(self, lines: Sequence[bytes]) -> bytes:
+        """Store an input file; returns its id."""
+        file_id = new_id()
+        size = await self.contents.write(file_id, _chunks(lines), limit_bytes=None)
+        upload = NewFile(file_id, MASTER_KEY_ID, "input.jsonl", "batch", size, None)
+        await self.database.write(insert_file, upload)
+        return file_id
+
+    async def batch(self, batch_id: bytes) -> BatchRow:
+        """Read a batch."""
+        found = await self.database.read(get_batch, MASTER_KEY_ID, batch_id)
+        assert found is not None
+        return found
+
+    async def cancel(self, batch_id: bytes) -> Any:
+        """Ask for a batch's cancellation."""
+        answer = await self.database.write(request_cancel, MASTER_KEY_ID, batch_id)
+        await self.signals.batches_changed()
+        return answer
+
+    async def wait(self, batch_id: bytes, limit_s: float) -> BatchRow:
+        """Wait until a batch has ended; raises NotInTime with the end of the workers' log."""
+        end_s = time.monotonic() + limit_s
+        while (batch := await self.batch(batch_id)).status not in BATCH_TERMINAL:
+            if time.monotonic() > end_s:
+                raise NotInTime(
+                    f"after {limit_s} s the batch is {batch.status} with {batch.completed} completed and "
+                    f"{batch.failed} failed of {batch.total}\n{self.stand.log_tail()}"
+                )
+            await asyncio.sleep(_POLL_S)
+        return batch
+
+    async def wait_ended(self, batch_id: bytes, lines: int, limit_s: float = 30.0) -> None:
+        """Wait until so many lines have ended."""
+        end_s = time.monotonic() + limit_s
+        while (batch := await self.batch(batch_id)).completed + batch.failed < lines:
+            if time.monotonic() > end_s:
+                raise NotInTime(f"after {limit_s} s only {batch.completed}+{batch.failed} of {lines} lines have ended")
+            await asyncio.sleep(_POLL_S)
+
+    async def wait_in_flight(self, calls: int, limit_s: float = 20.0) -> None:
+        """Wait until so many calls are under way at the first simulator."""
+        end_s = time.monotonic() + limit_s
+        while (await asyncio.to_thread(self.stand.simulator.stats))["in_flight"] < calls:
+            if time.monotonic() > end_s:
+                raise NotInTime(f"after {limit_s} s there are fewer than {calls} calls in flight")
+            await asyncio.sleep(_POLL_S)
+
+    async def wait_settled(self, limit_s: float = 15.0) -> None:
+        """Wait until no attempt is open any more: what dead workers left is found by its lease."""
+        end_s = time.monotonic() + limit_s
+        while (left := await self.database.read(_count_open)) > 0:
+            if time.monotonic() > end_s:
+                raise NotInTime(f"{left} attempts are still open after {limit_s} s\n{self.stand.log_tail()}")
+            await asyncio.sleep(_POLL_S)
+
+    async def open_attempts(self, of: Worker) -> int:
+        """How many attempts a worker holds."""
+        return await self.database.read(_count_open_of, of.order.name)
+
+    async def file(self, file_id: bytes | None) -> list[dict[str, Any]]:
+        """Read the lines of an output or error file; none for no file."""
+        if file_id is None:
+            return []
+        whole = b"".join([chunk async for chunk in self.contents.read(file_id)])
+        return [json.loads(line) for line in whole.splitlines()]
+
+    async def books(self) -> Books:
+        """Read everything that is stored of jobs and money."""
+        return await self.database.read(read_books)
+
+    async def check(self, *batches: tuple[bytes, Sequence[bytes]], limit_s: float = 15.0) -> "Checked":
+        """Hold the whole database against the simulators' bill, and the batches' files against what was sent."""
+        await self.wait_settled(limit_s)
+        bill = await asyncio.to_thread(self.stand.bill)
+        violations = await self.database.read(find_violations, bill)
+        for batch_id, lines in batches:
+            batch = await self.batch(batch_id)
+            output, errors = await self.file(batch.output_file_id), await self.file(batch.error_file_id)
+            sent = [json.loads(line)["custom_id"] for line in lines]
+            violations += find_file_violations(batch, sent, output, errors)
+        return Checked(violations, await self.books(), bill)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of a check."""
+
+    violations: list[str]
+    books: Books
+    bill: list[dict[str, Any]]
+
+    @property
+    def calls(self) -> int:
+        """Calls that reached a simulator."""
+        return len(self.bill)
+
+
+@asynccontextmanager
+async def calling(stand: Stand) -> AsyncIterator[Caller]:
+    """A caller on this stand for the length of one test."""
+    database, signals = open_database(stand.database_url), Signals(stand.state_url)
+    contents: FileContents = LocalContents(stand.files) if stand.files else DatabaseContents(database)
+    try:
+        yield Caller(stand, database, contents, signals)
+    finally:
+        await signals.close()
+        await database.close()
+
+
+def chat_lines(count: int, model: str = "sim/sim-small", prefix: str = "line") -> list[bytes]:
+    """Make batch lines; each asks something else, so that their answers differ."""
+    return [chat_line(f"{prefix}-{number}", model) for number in range(count)]
+
+
+def chat_line(custom_id: str, model: str, **body: Any) -> bytes:
+    """Make one batch line that asks for its own custom id."""
+    asked = {"model": model, "messages": [{"role": "user", "content": f"What is {custom_id}?"}], **body}
+    return json.dumps({"custom_id": custom_id, "method": "POST", "url": CHAT, "body": asked}).encode()
+
+
+async def _chunks(lines: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for line in lines:
+        yield line + b"\n"
+
+
+def _count_open(connection: Connection, _now_ms: int) -> int:
+    return int(connection.execute(select(func.count()).where(attempt.c.outcome == "started")).scalar_one())
+
+
+def _count_open_of(connection: Connection, _now_ms: int, name: str) -> int:
+    query = (
+        select(func.count())
+        .select_from(attempt)
+        .join(worker, worker.c.id == attempt.c.owner)
+        .where(attempt.c.outcome == "started", worker.c.version == name)
+    )
+    return int(connection.execute(query).scalar_one())

@@ -1,0 +1,165 @@
+"""Rows to start from: single jobs and batches written through the store, with nothing else around them."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Engine, insert
+
+from providers.completion import Endpoint, Usage
+from providers.failure import ErrorClass
+from router.lifecycle import JobState
+from router.outcome import AttemptOutcome, CostBasis
+from store.batches import BATCH_PURPOSE, NewBatch, create_batch
+from store.claim import Claimant, ClaimedJob
+from store.database import sqlite_engine
+from store.files import NewFile, insert_file
+from store.ids import MASTER_KEY_ID, new_id
+from store.keeping import Chore, KeptBatch, keep_one, let_go
+from store.loading import Line, accept, load_chunk
+from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
+from store.tables import job, key, metadata, payload
+
+DAY_MS = 86_400_000
+LEASE_MS = 30_000
+START_MS = 1_800_000_000_000
+"""The models' own clock begins here."""
+PROVIDERS = ("one", "two")
+"""The deployments of the route that every job asks for, in order."""
+QUEUES = ("one", "two", "one.batch", "two.batch")
+COST = 7
+"""Nano-dollars of an answer."""
+FAILURE_COST = 3
+"""Nano-dollars of a failure that is billed."""
+_BAD_REQUEST = '{"message":"no","type":"invalid_request_error","param":null,"code":"bad_request"}'
+
+
+def memory_engine() -> Engine:
+    """An empty SQLite database in memory, with the tables and the master key; one connection."""
+    engine = sqlite_engine("sqlite:///:memory:", immediate=True, pool_size=1)
+    with engine.begin() as connection:
+        create_tables(connection)
+    return engine
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the tables as they are described, and the master key."""
+    metadata.create_all(connection)
+    connection.execute(insert(key).values(id=MASTER_KEY_ID, name="master"))
+
+
+def claimant(worker_id: bytes, lease_ms: int = LEASE_MS) -> Claimant:
+    """A claimant of all queues, to whom every route has the two deployments of `PROVIDERS`."""
+    return Claimant(worker_id, lease_ms, QUEUES, lambda _route, index: (PROVIDERS[index], "m"))
+
+
+def add_job(
+    connection: Connection, now_ms: int, *, queue: str = "one", window_ms: int = DAY_MS, priority: int = 0, crashes: int = 0
+) -> bytes:
+    """Insert a single job and its payload, as a submission would."""
+    job_id = new_id()
+    connection.execute(
+        insert(job).values(
+            id=job_id, key_id=MASTER_KEY_ID, endpoint=Endpoint.CHAT, state=JobState.QUEUED, route="r", queue=queue,
+            priority=priority, created_at_ms=now_ms, deadline_at_ms=now_ms + window_ms, crashes=crashes,
+        )
+    )  # fmt: skip
+    connection.execute(insert(payload).values(job_id=job_id, body=b"{}"))
+    return job_id
+
+
+def add_batch(connection: Connection, now_ms: int, *, window_ms: int = DAY_MS) -> bytes:
+    """Insert an input file and create a batch that reads it."""
+    file_id, batch_id = new_id(), new_id()
+    insert_file(connection, now_ms, NewFile(file_id, MASTER_KEY_ID, "in.jsonl", BATCH_PURPOSE, 1, None))
+    made = create_batch(
+        connection,
+        now_ms,
+        NewBatch(batch_id, MASTER_KEY_ID, Endpoint.CHAT, file_id, "24h", window_ms, {}, None),
+    )
+    assert getattr(made, "id", None) == batch_id, made
+    return batch_id
+
+
+def lines(numbers: Iterable[int], queue: str = "one.batch") -> list[Line]:
+    """Checked lines of an input file."""
+    return [Line(number, f"c{number}", "r", queue, b"{}") for number in numbers]
+
+
+def keep(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes) -> KeptBatch:
+    """Take the batch that needs this chore; there must be one."""
+    kept = keep_one(connection, now_ms, chore, worker_id, LEASE_MS)
+    assert kept is not None, f"no batch needs {chore}"
+    return kept
+
+
+def add_loaded_batch(
+    connection: Connection, now_ms: int, total: int, *, slice_jobs: int = 64, queue: str = "one.batch", window_ms: int = DAY_MS
+) -> bytes:
+    """Create a batch, accept it and load all its lines."""
+    batch_id, worker_id = add_batch(connection, now_ms, window_ms=window_ms), new_id()
+    kept = keep(connection, now_ms, Chore.VALIDATE, worker_id)
+    assert kept.id == batch_id, "another batch was waiting to be checked"
+    assert accept(connection, now_ms, batch_id, worker_id, total=total, model="r")
+    let_go(connection, now_ms, batch_id, worker_id)
+    kept = keep(connection, now_ms, Chore.LOAD, worker_id)
+    assert load_chunk(connection, now_ms, kept, worker_id, lines(range(1, total + 1), queue), slice_jobs)
+    let_go(connection, now_ms, batch_id, worker_id)
+    return batch_id
+
+
+def answered(job: ClaimedJob, *, cost_nanousd: int | None = COST) -> Settlement:
+    """The end of a call that gave an answer; without a cost its price is not known."""
+    basis = CostBasis.UNKNOWN if cost_nanousd is None else CostBasis.REPORTED
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, Completed(b'{"n":%d}' % job.n), AttemptOutcome.OK,
+        usage=Usage(prompt_tokens=10, completion_tokens=5), cost_nanousd=cost_nanousd, cost_basis=basis,
+        http_status=200,
+    )  # fmt: skip
+
+
+def retried(job: ClaimedJob, not_before_ms: int) -> Settlement:
+    """The end of a call that was refused: the same deployment is asked again."""
+    back = Requeued(job.queue, job.route_index, not_before_ms, job.tries + 1, job.provider_tries + 1, job.unknowns)
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, back, AttemptOutcome.ERROR, error_class=ErrorClass.SERVER_ERROR
+    )
+
+
+def moved_on(job: ClaimedJob, not_before_ms: int) -> Settlement:
+    """The end of a call of unknown outcome: the second deployment is asked."""
+    queue = job.queue.replace(PROVIDERS[0], PROVIDERS[1])
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        Requeued(queue, 1, not_before_ms, job.tries + 1, 0, job.unknowns + 1),
+        AttemptOutcome.UNKNOWN, cost_basis=CostBasis.UNKNOWN, error_class=ErrorClass.TIMEOUT,
+    )  # fmt: skip
+
+
+def given_up(job: ClaimedJob, error_class: ErrorClass = ErrorClass.BAD_REQUEST) -> Settlement:
+    """The end of a call whose failure is final, and was billed."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, Failed(error_class, _BAD_REQUEST), AttemptOutcome.ERROR,
+        usage=Usage(prompt_tokens=2), cost_nanousd=FAILURE_COST, cost_basis=CostBasis.ESTIMATED,
+        error_class=error_class, http_status=400,
+    )  # fmt: skip
+
+
+def released(job: ClaimedJob, not_before_ms: int) -> Settlement:
+    """The end of an attempt whose call was never made."""
+    back = Requeued(job.queue, job.route_index, not_before_ms, job.tries, job.provider_tries, job.unknowns)
+    return Settlement(job.id, job.n, job.key_id, job.batch_id, back, AttemptOutcome.RELEASED)
+
+
+def interrupted(job: ClaimedJob, not_before_ms: int) -> Settlement:
+    """The end of a call that a shutdown cut."""
+    back = Requeued(job.queue, job.route_index, not_before_ms, job.tries, job.provider_tries, job.unknowns)
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, back, AttemptOutcome.UNKNOWN, cost_basis=CostBasis.UNKNOWN
+    )
+
+
+def cut(job: ClaimedJob) -> Settlement:
+    """The end of a call that was cut because its worker was told that nobody needs it."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id, Abandoned(), AttemptOutcome.UNKNOWN, cost_basis=CostBasis.UNKNOWN,
+        error_class=ErrorClass.CANCELLED,
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""F3: a worker that dies at any point of the protocol loses no job, and costs exactly the calls that the table says."""
+
+import asyncio
+import os
+import time
+
+import pytest
+from sqlalchemy import Connection
+
+from store.batches import BatchRow, NewBatch, create_batch
+from store.database import open_database
+from store.ids import MASTER_KEY_ID, new_id
+from tests.faults.caller import CHAT, Caller, NotInTime, calling, chat_lines
+from tests.faults.conftest import ON_BOTH, MakeStand
+from tests.faults.failpoints import EXIT_CODE
+from tests.faults.stand import HASTY, Stand
+
+JOBS = 20
+LIMIT_S = 15
+FAILOVER = {
+    "first": {"deployments": [{"use": "sim/sim-401"}], "fallbacks": ["second/sim-small"]},
+}
+"""A model whose first provider refuses every call, which moves the job to the second."""
+BATCH_QUEUE_OF_ANOTHER = frozenset({"second.batch"})
+"""Queues of a worker that loads batches for `sim` and may not call it."""
+
+POINTS = [
+    pytest.param("before_claim", JOBS, id="C5 the message fetched, nothing claimed"),
+    pytest.param("after_claim", JOBS, id="C6 claimed, nothing sent"),
+    pytest.param("mid_call", 2 * JOBS, id="C7 every call under way"),
+    pytest.param("before_commit", 2 * JOBS, id="C8 every answer in hand, none stored"),
+    pytest.param("after_commit", JOBS, id="C9 every answer stored"),
+    pytest.param("mid_write", JOBS, id="C13 half of the output written"),
+    pytest.param("before_publish", JOBS, id="C13 the output written and not yet public"),
+]
+
+
+async def finish(stand: Stand, caller: Caller, batch_id: bytes, lines: list[bytes], calls: int) -> None:
+    """Start a healthy worker, wait for the batch, and hold everything against the bill."""
+    started = time.monotonic()
+    stand.start_worker()
+    batch = await caller.wait(batch_id, LIMIT_S)
+    took_s = time.monotonic() - started
+    checked = await caller.check((batch_id, lines))
+    print(f"{len(lines)} jobs, {checked.calls} calls ({calls} expected), finished after {took_s:.1f} s")
+    assert checked.violations == []
+    assert (batch.completed, batch.failed, checked.calls) == (len(lines), 0, calls)
+
+
+@ON_BOTH
+@pytest.mark.parametrize(("point", "calls"), POINTS)
+async def test_a_worker_that_dies_costs_exactly_what_the_table_says(
+    make_stand: MakeStand, database: str, point: str, calls: int
+) -> None:
+    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    stand.simulator.change(latency_ms=200)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        assert stand.start_worker(failpoint=point, jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
+        await finish(stand, caller, batch_id, lines, calls)
+
+
+@ON_BOTH
+async def test_c14_a_failover_that_was_committed_and_not_published_runs_on_the_fallback(
+    make_stand: MakeStand, database: str
+) -> None:
+    stand = make_stand(database, settings=HASTY, providers=("sim", "second"), models=FAILOVER)
+    lines = chat_lines(JOBS, "first")
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        assert stand.start_worker(failpoint="after_requeue", jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
+        assert len(list(stand.simulators["second"].bill())) == 0
+        await finish(stand, caller, batch_id, lines, 2 * JOBS)  # one refusal and one answer each
+
+
+@ON_BOTH
+async def test_c12_a_worker_that_dies_in_its_sweep_undoes_nothing(make_stand: MakeStand, database: str) -> None:
+    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        for point in ("after_claim", "mid_sweep"):
+            assert stand.start_worker(failpoint=point, jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
+        await finish(stand, caller, batch_id, lines, JOBS)
+
+
+@ON_BOTH
+async def test_c4_a_worker_that_dies_while_loading_is_followed_by_one_that_goes_on(
+    make_stand: MakeStand, database: str
+) -> None:
+    stand, lines = make_stand(database, settings=HASTY, providers=("sim", "second")), chat_lines(JOBS)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        dying = stand.start_worker(failpoint="mid_load", jobs=JOBS, queues=BATCH_QUEUE_OF_ANOTHER)
+        assert dying.exit_code(LIMIT_S) == EXIT_CODE
+        assert len((await caller.books()).jobs) == JOBS // 2  # two chunks of five; the third was not committed
+        await finish(stand, caller, batch_id, lines, JOBS)
+
+
+@ON_BOTH
+async def test_c1_a_batch_whose_api_dies_before_the_commit_does_not_exist(make_stand: MakeStand, database: str) -> None:
+    stand = make_stand(database)
+    async with calling(stand) as caller:
+        file_id = await caller.upload(chat_lines(1))
+        assert stand.run_child(create_and_die, stand.database_url, file_id) == EXIT_CODE
+        assert await caller.database.read(list_batches, MASTER_KEY_ID, Window(None, 1)) == Page([], has_more=False)
+
+
+def create_and_die(database_url: str, file_id: bytes) -> None:
+    """Create a batch and end the process before the commit."""
+
+    def query(connection: Connection, now_ms: int) -> None:
+        batch = NewBatch(new_id(), MASTER_KEY_ID, CHAT, file_id, "24h", 86_400_000, {}, None)
+        if isinstance(create_batch(connection, now_ms, batch), BatchRow):
+            os._exit(EXIT_CODE)
+
+    asyncio.run(open_database(database_url).write(query))
+
+
+@ON_BOTH
+async def test_c2_a_batch_that_nobody_was_told_of_is_found_by_the_sweep(make_stand: MakeStand, database: str) -> None:
+    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    async with calling(stand) as caller:
+        stand.start_worker()
+        await caller.wait(await caller.submit(lines[:1]), LIMIT_S)  # the worker is up
+        started = time.monotonic()
+        batch_id = await caller.submit(lines, ring=False)
+        batch = await caller.wait(batch_id, LIMIT_S)
+        took_s = time.monotonic() - started
+    print(f"found and finished after {took_s:.2f} s")
+    assert (batch.completed, took_s < 5) == (JOBS, True)
+
+
+@ON_BOTH
+async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_start(
+    make_stand: MakeStand, database: str
+) -> None:
+    stand, lines = make_stand(database, settings=HASTY, slots=10), chat_lines(60)
+    stand.simulator.change(latency_ms=300)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        workers = stand.start_workers(2)
+        await caller.wait_ended(batch_id, 10)
+        for worker in workers:
+            worker.kill()
+        open_attempts = sum([await caller.open_attempts(worker) for worker in workers])
+        stand.valkey.kill()
+        stand.valkey.start()
+        stand.start_workers(2)
+        batch = await caller.wait(batch_id, LIMIT_S)
+        checked = await caller.check((batch_id, lines))
+    print(f"{checked.calls - 60} extra calls, {open_attempts} attempts were open")
+    assert checked.violations == []
+    assert (batch.completed, checked.calls - 60 <= open_attempts) == (60, True)
+
+
+@ON_BOTH
+@pytest.mark.parametrize("fault", ["lost_payloads", "lost_commit"])
+async def test_a_claim_whose_worker_never_hears_of_it_is_taken_back_though_the_worker_lives(
+    make_stand: MakeStand, database: str, fault: str
+) -> None:
+    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        worker = stand.start_worker(failpoint=fault)
+        batch = await caller.wait(batch_id, LIMIT_S)
+        checked = await caller.check((batch_id, lines))
+        assert checked.violations == []
+        assert (batch.completed, checked.calls, worker.running) == (JOBS, JOBS, True)
+
+
+async def test_without_the_sweep_a_claimed_job_stays_where_it_is(make_stand: MakeStand) -> None:
+    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
+    async with calling(stand) as caller:
+        batch_id = await caller.submit(lines)
+        assert stand.start_worker(failpoint="after_claim", jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
+        stand.start_worker(sabotages=("no_sweep",))
+        with pytest.raises(NotInTime):
+            await caller.wait(batch_id, HASTY.lease_ms / 1000 + 3)
+        assert len((await caller.books()).attempts_of("started")) == JOBS

@@ -1,0 +1,116 @@
+"""F1: workers killed at random moments lose no job, repeat no line, and double no more calls than they held."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tests.faults.caller import Caller, NotInTime, calling, chat_lines
+from tests.faults.conftest import MakeStand
+from tests.faults.stand import HASTY, Stand
+from router.lifecycle import BATCH_TERMINAL
+
+SLOTS = 50
+PAUSE_S = 2.0
+
+
+async def kill_now_and_then(stand: Stand, caller: Caller, batch_id: bytes, most: int) -> tuple[int, int, int]:
+    """SIGKILL a random worker every two seconds while the batch runs, and start another at once.
+
+    Returns (kills, calls that the killed workers had open, attempts that they held).
+    """
+    kills = connections = held = 0
+    while kills < most:
+        await asyncio.sleep(PAUSE_S)
+        if (await caller.batch(batch_id)).status in BATCH_TERMINAL:
+            break
+        victim = random.choice(stand.running())
+        connections += victim.connections
+        victim.kill()
+        stand.start_worker()
+        held += await caller.open_attempts(victim)
+        kills += 1
+    return kills, connections, held
+
+
+@pytest.mark.parametrize(
+    ("database", "jobs", "kills", "limit_s"),
+    [
+        pytest.param("sqlite", 600, 4, 60, id="600 jobs, sqlite"),
+        pytest.param("sqlite", 5_000, 30, 170, id="5000 jobs, sqlite", marks=[pytest.mark.full, pytest.mark.timeout(300)]),
+        pytest.param("postgres", 5_000, 30, 170, id="5000 jobs, postgres", marks=[pytest.mark.full, pytest.mark.timeout(300)]),
+    ],
+)
+async def test_killed_workers_double_at_most_the_calls_that_they_held(
+    make_stand: MakeStand, database: str, jobs: int, kills: int, limit_s: int
+) -> None:
+    stand, lines = make_stand(database, slots=SLOTS), chat_lines(jobs)
+    stand.simulator.change(latency_ms="200-800")
+    async with calling(stand) as caller:
+        stand.start_workers(2)
+        started = time.monotonic()
+        batch_id = await caller.submit(lines)
+        killed, connections, held = await kill_now_and_then(stand, caller, batch_id, kills)
+        batch = await caller.wait(batch_id, limit_s)
+        took_s = time.monotonic() - started
+        checked = await caller.check((batch_id, lines))
+    extra = checked.calls - jobs
+    print(
+        f"{jobs} jobs on {database}, {killed} kills: {extra} extra calls, {connections} connections and {held} "
+        f"attempts were open at the kills, {took_s:.1f} s"
+    )
+    assert checked.violations == []
+    assert (batch.completed, batch.failed, took_s < limit_s, killed > 0) == (jobs, 0, True, True)
+    assert extra <= held
+    assert extra <= killed * SLOTS * 1.1  # calls open at the kill, and the few whose answers were not yet committed
+
+
+async def test_without_the_sweep_the_jobs_of_a_killed_worker_never_run(make_stand: MakeStand) -> None:
+    stand, lines = make_stand(slots=10, settings=HASTY), chat_lines(60)
+    stand.simulator.change(latency_ms=500)
+    async with calling(stand) as caller:
+        workers = stand.start_workers(2, sabotages=("no_sweep",))
+        batch_id = await caller.submit(lines)
+        await caller.wait_in_flight(1)
+        holders = [worker for worker in workers if await caller.open_attempts(worker)]
+        holders[0].kill()
+        with pytest.raises(NotInTime):
+            await caller.wait(batch_id, HASTY.lease_ms / 1000 + 5)
+
+
+async def test_without_the_write_ahead_the_bill_has_calls_that_nobody_wrote_down(make_stand: MakeStand) -> None:
+    stand, lines = make_stand(settings=HASTY), chat_lines(20)
+    async with calling(stand) as caller:
+        stand.start_worker(sabotages=("no_write_ahead",))
+        await caller.wait(await caller.submit(lines), 20)
+        violations = (await caller.check()).violations
+    assert any("calls have no attempt" in each for each in violations)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_worker_frozen_past_its_leases_comes_back_and_nothing_is_lost(
+    make_stand: MakeStand, workers: int
+) -> None:
+    """A laptop's sleep, a paused container: alone, the worker takes its own jobs for lost and claims them again."""
+    stand, lines = make_stand(slots=10, settings=HASTY), chat_lines(40)
+    stand.simulator.change(latency_ms=1_500)
+    async with calling(stand) as caller:
+        first = stand.start_worker()
+        batch_id = await caller.submit(lines)
+        await caller.wait_in_flight(10)
+        assert first.process.pid is not None
+        os.kill(first.process.pid, signal.SIGSTOP)
+        try:
+            stand.start_workers(workers - 1)
+            await asyncio.sleep(HASTY.lease_ms / 1000 + 0.5)
+        finally:
+            os.kill(first.process.pid, signal.SIGCONT)
+        batch = await caller.wait(batch_id, 30)
+        checked = await caller.check((batch_id, lines))
+    print(f"{checked.calls - 40} extra calls, {len(checked.books.attempts_of('late_ok'))} late answers")
+    assert checked.violations == []
+    assert (batch.completed, first.running) == (40, True)
+    assert checked.calls - 40 <= 20
