@@ -27,8 +27,8 @@ from tests.invariants import History, check
 _TABLES = (tables.job, tables.payload, tables.slices, tables.attempt, tables.result, tables.batch, tables.ledger,
            tables.key, tables.event, tables.file, tables.fact)  # fmt: skip
 _DRAIN = (
-    Report.OK, "accept", "load", "write", "notice", "deliver", "hand_out", "resend", "wait", "close", "cut_lines",
-    "expire", "rescue",
+    Report.OK, "accept", "load", "write", "close", "expire", "notice", "deliver", "hand_out", "resend", "wait",
+    "cut_lines", "rescue",
 )  # fmt: skip
 """How a world without further faults goes on, the first that is possible."""
 _LONGEST_DRAIN = 40
