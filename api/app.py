@@ -11,6 +11,7 @@ from api.envelope import Envelope
 from api.errors import HANDLERS
 from api.files import files_router
 from api.health import health_router
+from api.jobs import jobs_router
 from api.keys import keys_router
 from api.models import models_router
 
@@ -33,6 +34,6 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     )
     app.state.started_at_s = int(time.time())
     app.add_middleware(Envelope)
-    for router in (files_router(), batches_router(), models_router(), keys_router(), health_router()):
+    for router in (files_router(), batches_router(), jobs_router(), models_router(), keys_router(), health_router()):
         app.include_router(router)
     return app

@@ -5,6 +5,7 @@ everything else must match the job's current attempt, or only the attempt's own 
 ledger move in the same transaction, so they are exact, and running a group twice changes nothing the second time.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -80,6 +81,7 @@ _SETTLE = (
         http_status=bindparam("b_http_status"),
         provider_request_id=bindparam("b_request_id"),
         served_model=bindparam("b_served_model"),
+        dropped_json=bindparam("b_dropped"),
         cost_nanousd=bindparam("b_cost_nanousd"),
         cost_basis=bindparam("b_cost_basis"),
         prompt_tokens=bindparam("b_prompt"),
@@ -243,6 +245,7 @@ def _attempt_row(settled: Settlement, now_ms: int) -> dict[str, Any]:
         "b_http_status": settled.http_status,
         "b_request_id": settled.provider_request_id,
         "b_served_model": settled.served_model,
+        "b_dropped": json.dumps(settled.dropped_params) if settled.dropped_params else None,
         "b_cost_nanousd": settled.cost_nanousd,
         "b_cost_basis": settled.cost_basis,
         "b_prompt": usage.prompt_tokens,

@@ -68,3 +68,4 @@ class Settlement:
     http_status: int | None = None
     provider_request_id: str | None = None
     served_model: str | None = None
+    dropped_params: tuple[str, ...] = ()

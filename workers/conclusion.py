@@ -53,6 +53,7 @@ def conclude_answer(job: ClaimedJob, deployment: Deployment, answer: Answer, pri
         http_status=200,
         provider_request_id=_clean(answer.provider_request_id),
         served_model=_clean(answer.model),
+        dropped_params=answer.dropped_params,
     )  # fmt: skip
 
 

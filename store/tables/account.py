@@ -31,12 +31,12 @@ class Ledger(SQLModel, table=True):
 
     job_id: bytes = id_(primary_key=True)
     n: int = Field(primary_key=True)  # the attempt; 0 for a reservation made before any
-    kind: str = Field(primary_key=True, max_length=16)  # router.lifecycle.LedgerKind
+    kind: str = Field(primary_key=True, max_length=16)  # router.outcome.LedgerKind
     key_id: bytes = id_()
     batch_id: bytes | None = Field(default=None, sa_type=RawBytes(16), nullable=True)
     at_ms: int = big()
     amount_nanousd: int | None = optional_big()  # null = exposure: a call whose cost is not known
-    basis: str = Field(default="none", max_length=16)  # router.lifecycle.CostBasis
+    basis: str = Field(default="none", max_length=16)  # router.outcome.CostBasis
 
 
 class Idempotency(SQLModel, table=True):

@@ -115,7 +115,7 @@ class Attempt(SQLModel, table=True):
     lease_until_ms: int = big()
     started_at_ms: int = big()
     ended_at_ms: int | None = optional_big()
-    outcome: str = Field(max_length=16)  # router.lifecycle.AttemptOutcome
+    outcome: str = Field(max_length=16)  # router.outcome.AttemptOutcome
     error_class: str | None = Field(default=None, max_length=32)
     http_status: int | None = None
     provider_request_id: str | None = optional_text()
@@ -126,7 +126,8 @@ class Attempt(SQLModel, table=True):
     cache_write_tokens: int | None = optional_big()
     reasoning_tokens: int | None = optional_big()
     cost_nanousd: int | None = optional_big()  # null = unknown, never 0 for lack of a price
-    cost_basis: str = Field(default="none", max_length=16)  # router.lifecycle.CostBasis
+    cost_basis: str = Field(default="none", max_length=16)  # router.outcome.CostBasis
+    dropped_json: str | None = optional_text()  # names of request parameters that this provider was not sent
 
 
 class Result(SQLModel, table=True):

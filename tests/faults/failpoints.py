@@ -177,6 +177,18 @@ def _mid_write(_order: Order) -> None:
     Writer._pieces = half  # type: ignore[method-assign]
 
 
+def _slow_write(_order: Order) -> None:
+    """The output's last piece takes for ever, and nobody dies: for a stop in the middle of a write."""
+    original = Writer._pieces
+
+    async def slow(self: Writer, kept: KeptBatch, *, completed: bool) -> AsyncIterator[bytes]:
+        async for piece in original(self, kept, completed=completed):
+            yield piece
+            await asyncio.Event().wait()
+
+    Writer._pieces = slow  # type: ignore[method-assign]
+
+
 def _before_publish(_order: Order) -> None:
     around_writes("publish_output", _die_before)
 
@@ -222,6 +234,7 @@ FAILPOINTS: dict[str, Callable[[Order], None]] = {
     "mid_sweep": _mid_sweep,
     "mid_load": _mid_load,
     "mid_write": _mid_write,
+    "slow_write": _slow_write,
     "before_publish": _before_publish,
     "lost_payloads": _lost_payloads,
     "lost_commit": _lost_commit,

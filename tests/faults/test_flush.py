@@ -2,20 +2,30 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from tests.faults.caller import Caller, NotInTime, calling, chat_lines
+from tests.faults.caller import NotInTime, calling, chat_lines
 from tests.faults.conftest import MakeStand
-from tests.faults.stand import HASTY
+from tests.faults.stand import HASTY, QUICK
 
+FINE = replace(QUICK, slice_jobs=16)
+"""Small slices: many messages wait in Redis when it is flushed."""
 FLUSHES = 5
 STALL_MS = 3_000
 
 
-async def wait_handed_out(caller: Caller, batch_id: bytes, lines: int) -> None:
-    """Wait until a batch runs and so many of its lines have ended."""
-    await caller.wait_ended(batch_id, lines)
+def longest_stalls(flushed_at_ms: Sequence[int], called_at_ms: Sequence[int]) -> list[int]:
+    """The longest time without a new call after each flush, up to the next flush or the last call."""
+    ends = [*flushed_at_ms[1:], called_at_ms[-1]]
+    stalls = []
+    for start, end in zip(flushed_at_ms, ends, strict=True):
+        times = [start, *(each for each in called_at_ms if start < each <= end)]
+        stalls.append(max((later - earlier for earlier, later in pairwise(times)), default=0))
+    return stalls
 
 
 @pytest.mark.parametrize(
@@ -46,3 +56,18 @@ async def test_a_flushed_redis_doubles_no_call_and_stalls_no_longer_than_three_s
     assert checked.violations == []
     assert (batch.completed, checked.calls) == (jobs, jobs)
     assert max(stalls_ms) <= STALL_MS
+
+
+async def test_without_epoch_and_resend_a_flushed_redis_strands_the_rest(make_stand: MakeStand) -> None:
+    """Either of the two mechanisms alone still finds what an emptied Redis lost; without both nothing does."""
+    stand, lines = make_stand(slots=5), chat_lines(100)
+    stand.simulator.change(latency_ms=200)
+    async with calling(stand) as caller:
+        sabotages = ("no_epoch", "no_resend")
+        stand.start_worker(settings=replace(HASTY, slice_jobs=10), sabotages=sabotages)
+        batch_id = await caller.submit(lines)
+        await caller.wait_ended(batch_id, 1)
+        await asyncio.to_thread(stand.valkey.flush)
+        with pytest.raises(NotInTime):
+            await caller.wait(batch_id, 8)
+        assert (await caller.batch(batch_id)).completed < 100

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from router.lifecycle import BATCH_TERMINAL
 from tests.faults.caller import Caller, NotInTime, calling, chat_lines
 from tests.faults.conftest import MakeStand
 from tests.faults.stand import HASTY, Stand
-from router.lifecycle import BATCH_TERMINAL
 
 SLOTS = 50
 PAUSE_S = 2.0

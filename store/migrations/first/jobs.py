@@ -99,11 +99,12 @@ def create_jobs() -> None:
         text("served_model", nullable=True),
         optional_big("prompt_tokens"),
         optional_big("completion_tokens"),
-        optional_big("cached_tokens"),
+
         optional_big("cache_write_tokens"),
         optional_big("reasoning_tokens"),
         optional_big("cost_nanousd"),
         text("cost_basis", 16),
+        text("dropped_json", nullable=True),
         PrimaryKeyConstraint("job_id", "n"),
     )
     create_index("attempt_running", "attempt", ["owner"], where="outcome = 'started'")
