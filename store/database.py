@@ -101,7 +101,7 @@ class PostgresDatabase:
     """PostgreSQL through asyncpg, for one host or many."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self._engine = create_async_engine(url, pool_size=pool_size, max_overflow=4)
+        self._engine = create_async_engine(url, pool_size=pool_size, max_overflow=4, hide_parameters=True)
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _on_postgres(self._engine, query, *args, **kwargs)
@@ -151,6 +151,7 @@ def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:
     """Make an engine whose transactions begin with `BEGIN IMMEDIATE` (writers) or `BEGIN` (readers)."""
     engine = create_engine(
         url,
+        hide_parameters=True,  # bound values are prompts and answers: they never reach a log
         poolclass=NullPool if pool_size == 0 else QueuePool,
         **({} if pool_size == 0 else {"pool_size": pool_size, "max_overflow": 0}),
         connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},

@@ -99,7 +99,7 @@ def create_jobs() -> None:
         text("served_model", nullable=True),
         optional_big("prompt_tokens"),
         optional_big("completion_tokens"),
-
+        optional_big("cached_tokens"),
         optional_big("cache_write_tokens"),
         optional_big("reasoning_tokens"),
         optional_big("cost_nanousd"),
