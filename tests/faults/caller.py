@@ -111,6 +111,14 @@ class Caller:
         """How many attempts a worker holds."""
         return await self.database.read(_count_open_of, of.order.name)
 
+    async def wait_idle(self, of: Worker, limit_s: float = 15.0) -> None:
+        """Wait until a worker says that all its slots are free."""
+        end_s = time.monotonic() + limit_s
+        while (room := await self.database.read(_room_of, of.order.name)) != self.stand.slots * len(self.stand.providers):
+            if time.monotonic() > end_s:
+                raise NotInTime(f"after {limit_s} s {of.order.name} has room for {room} calls only\n{self.stand.log_tail()}")
+            await asyncio.sleep(_POLL_S)
+
     async def file(self, file_id: bytes | None) -> list[dict[str, Any]]:
         """Read the lines of an output or error file; none for no file."""
         if file_id is None:
@@ -189,3 +197,7 @@ def _count_open_of(connection: Connection, _now_ms: int, name: str) -> int:
         .where(attempt.c.outcome == "started", worker.c.version == name)
     )
     return int(connection.execute(query).scalar_one())
+
+
+def _room_of(connection: Connection, _now_ms: int, name: str) -> int:
+    return int(connection.execute(select(worker.c.room).where(worker.c.version == name)).scalar_one())

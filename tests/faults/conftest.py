@@ -1,8 +1,7 @@
-"""The fixtures of the fault tests: a factory of stands that ends what it started."""
+"""The fixture of the fault tests: a maker of stands that ends what it started."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
@@ -16,11 +15,8 @@ ON_BOTH = pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres"
 
 @pytest.fixture
 def make_stand(request: pytest.FixtureRequest) -> Iterator[MakeStand]:
-    """Make stands on a named database (`sqlite`, `postgres`); each is closed after the test."""
+    """Make one stand on the test's `database` parameter, or on SQLite; it is closed after the test."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    url: str = request.getfixturevalue(f"{parameters.get('database', 'sqlite')}_url")
     with ExitStack() as stands:
-
-        def make(database: str = "sqlite", **options: Any) -> Stand:
-            url: str = request.getfixturevalue(f"{database}_url")
-            return stands.enter_context(Stand(url, **options))
-
-        yield make
+        yield lambda **options: stands.enter_context(Stand(url, **options))

@@ -5,6 +5,7 @@ sabotage that must turn it red.
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -19,9 +20,11 @@ from store.tables import attempt, job, slices
 from workers.engine import Engine
 from workers.handouts import HandOuts
 from workers.publisher import Publisher
+from workers.renewer import Renewer
 from workers.sweeper import Sweeper
 
 COPIES = 5
+LATE_S = 6.0
 
 
 def switch_off(name: str) -> None:
@@ -108,6 +111,18 @@ def _attempt(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[str, 
     }
 
 
+def _late_renewals() -> None:
+    """The first renewals of a worker come too late for its leases; later ones are in time."""
+    original = Renewer.renew
+    started_s = time.monotonic()
+
+    async def renew(self: Renewer) -> None:
+        if self._engine.in_flight == 0 or time.monotonic() > started_s + LATE_S:
+            await original(self)
+
+    Renewer.renew = renew  # type: ignore[method-assign]
+
+
 def _copies() -> None:
     """No sabotage but a hard day: every message is sent five times, in any order."""
     original = Publisher._send
@@ -127,5 +142,6 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "no_write_ahead": _no_write_ahead,
     "no_grace": _no_grace,
     "claim_unconditional": _claim_unconditional,
+    "late_renewals": _late_renewals,
     "copies": _copies,
 }

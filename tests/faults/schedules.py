@@ -73,6 +73,7 @@ class Search:
     start: Start
     attempts: int = 3
     losses: bool = True
+    brief: bool = False
     most_violations: int = 1
     _edges: dict[Any, dict[str, Any]] = field(default_factory=dict)
     _nodes: dict[Any, Node] = field(default_factory=dict)
@@ -107,7 +108,8 @@ class Search:
     def _expand(self, connection: Connection, node: Node) -> Iterator[Node]:
         """Do everything that may happen in a state; yields the states not seen before."""
         edges = self._edges[shape(node.view, node.world)] = {}
-        for event, happen in happenings(node.view, node.world, attempts=self.attempts, losses=self.losses):
+        bounds = {"losses": self.losses, "brief": self.brief}
+        for event, happen in happenings(node.view, node.world, attempts=self.attempts, **bounds):
             after = self._try(connection, node, event, happen)
             if after is None:
                 return

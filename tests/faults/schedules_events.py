@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from router.lifecycle import BATCH_TERMINAL, JOB_TERMINAL, BatchStatus, JobEvent, JobState
-from store.handout import JobsMessage, Message
+from store.handout import JobsMessage, Message, SliceMessage
 from store.keeping import Chore
 from tests.faults.schedules_rows import LEASE_MS
 from tests.faults.schedules_world import GRACE_MS, RETRY_MS, Call, Report, World
@@ -23,6 +23,8 @@ Record = Mapping[str, Any]
 REQUEUES = frozenset({Report.RETRY, Report.MOVE, Report.RELEASE, Report.INTERRUPT, Report.CUT})
 ENDS = frozenset({Report.OK, Report.UNPRICED, Report.FAIL, Report.EXPIRE})
 LATE_REPORTS = frozenset({Report.OK, Report.RETRY, Report.MOVE, Report.FAIL, Report.RELEASE, Report.CUT})
+BRIEF = frozenset({Report.OK, Report.RETRY, Report.MOVE, Report.FAIL})
+"""One of each kind."""
 
 _BACK = frozenset({JobEvent.RETRY, JobEvent.RELEASE})
 MEANING: Mapping[str, frozenset[JobEvent]] = {
@@ -88,12 +90,13 @@ def shape(view: View, world: World) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def happenings(view: View, world: World, *, attempts: int, losses: bool) -> Iterator[tuple[str, Happening]]:
+def happenings(view: View, world: World, *, attempts: int, losses: bool, brief: bool) -> Iterator[tuple[str, Happening]]:
     """Name and do everything that may happen next.
 
     A job is put back only while it has claims left of `attempts`, so that the space is finite. With `losses` single
     messages, and processes between a commit and what follows it, may vanish and are found by age; without them Redis
-    may be emptied as a whole, which the epoch alone must mend.
+    may be emptied as a whole, which the epoch alone must mend. A `brief` one leaves out what a longer one showed of a
+    job already: reports that differ in money only, and duplicates of messages other than a slice's.
     """
     if view.batch is not None:
         yield from _of_batch(view.batch, world)
@@ -102,12 +105,12 @@ def happenings(view: View, world: World, *, attempts: int, losses: bool) -> Iter
     late: bool = view.job["deadline_at_ms"] <= world.now_ms
     more = view.job["attempt"] < attempts or late
     yield from _of_queue(view, view.job, world, losses=losses)
-    yield from _of_messages(view, world, may_crash=losses and view.job["attempt"] + 1 < attempts)
+    yield from _of_messages(view, world, may_crash=losses and view.job["attempt"] + 1 < attempts, brief=brief)
     if losses:
         for name, message in _kinds(world):
             yield f"lose {name}", lambda world, _, message=message: world.messages.remove(message)
     for call in world.calls:
-        yield from _of_call(view, call, more=more)
+        yield from _of_call(view, call, more=more, brief=brief)
     if any(each["outcome"] == "started" for each in view.attempts) and (more or view.state in JOB_TERMINAL):
         yield "rescue", lambda world, connection: _later(world, LEASE_MS + 1).rescue(connection)
     if view.job["state"] == JobState.QUEUED and view.job["not_before_ms"] > world.now_ms:
@@ -134,21 +137,22 @@ def _of_queue(view: View, job: Record, world: World, *, losses: bool) -> Iterato
         yield "notice", lambda world, connection: world.notice_life(connection)
 
 
-def _of_messages(view: View, world: World, *, may_crash: bool) -> Iterator[tuple[str, Happening]]:
+def _of_messages(view: View, world: World, *, may_crash: bool, brief: bool) -> Iterator[tuple[str, Happening]]:
     last = view.attempts[-1]["owner"] if view.attempts else None
     worker = next(each for each in world.workers if each != last)
     for name, message in _kinds(world):
         deliver = partial(World.deliver, message=message, worker=worker)
         yield f"deliver {name}", deliver
-        yield f"deliver {name} again", partial(deliver, again=True)
+        if not brief or isinstance(message, SliceMessage):
+            yield f"deliver {name} again", partial(deliver, again=True)
         if may_crash:
             yield f"deliver {name}, crash", partial(deliver, survives=False)
 
 
-def _of_call(view: View, call: Call, *, more: bool) -> Iterator[tuple[str, Happening]]:
+def _of_call(view: View, call: Call, *, more: bool, brief: bool) -> Iterator[tuple[str, Happening]]:
     current = view.state == JobState.IN_PROGRESS and view.job is not None and view.job["attempt"] == call.job.n
     reports = (ENDS | REQUEUES if more else ENDS) if current else LATE_REPORTS
-    for report in sorted(reports):
+    for report in sorted(reports & BRIEF if brief else reports):
         yield f"{report} {call.job.n}", partial(World.report, ends=((call, report),))
     if more or not current:
         yield f"forget {call.job.n}", lambda world, _: world.lose(call)

@@ -45,11 +45,17 @@ class Worker:
         return self.process.is_alive()
 
     @property
+    def pid(self) -> int:
+        """Its process id; only to be used while it is known to run."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
     def connections(self) -> int:
         """How many TCP connections it has open to its simulator; 0 when it is gone."""
         port = int(self.order.simulator_url.removesuffix("/v1").rpartition(":")[2])
         try:
-            open_now = psutil.Process(self.process.pid).net_connections("tcp")
+            open_now = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
             return 0
         return sum(1 for each in open_now if each.raddr and each.raddr.port == port and each.status == "ESTABLISHED")
@@ -68,8 +74,7 @@ class Worker:
     def exit_code(self, timeout_s: float) -> int | None:
         """Wait for its end; None when it is still running then."""
         self.process.join(timeout_s)
-        code = self.process.exitcode
-        return code
+        return self.process.exitcode
 
 
 @dataclass
@@ -178,10 +183,6 @@ class Stand:
     def running(self) -> list[Worker]:
         """The workers that have not ended."""
         return [worker for worker in self.workers if worker.running]
-
-    def any_running(self) -> Worker:
-        """A running worker, chosen by chance."""
-        return random.choice(self.running())
 
     def bill(self) -> list[dict[str, Any]]:
         """Every call that reached a simulator, once none is under way any more."""

@@ -16,7 +16,7 @@ SOUND, FLAKY = 700, 300
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 async def test_messages_sent_five_times_are_called_once(make_stand: MakeStand, database: str) -> None:
     """The flaky lines fail once each, so that they come again as messages of single jobs."""
-    stand = make_stand(database, slots=20, settings=replace(QUICK, slice_jobs=16))
+    stand = make_stand(slots=20, settings=replace(QUICK, slice_jobs=16))
     lines = [*chat_lines(SOUND), *chat_lines(FLAKY, "sim/sim-flaky", "flaky")]
     async with calling(stand) as caller:
         started = time.monotonic()

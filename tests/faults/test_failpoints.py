@@ -11,7 +11,7 @@ from store.batches import BatchRow, NewBatch, create_batch, list_batches
 from store.database import open_database
 from store.ids import MASTER_KEY_ID, new_id
 from store.page import Page, Window
-from tests.faults.caller import CHAT, Caller, NotInTime, calling, chat_lines
+from tests.faults.caller import CHAT, Caller, calling, chat_lines
 from tests.faults.conftest import ON_BOTH, MakeStand
 from tests.faults.failpoints import EXIT_CODE
 from tests.faults.stand import HASTY, Stand
@@ -53,7 +53,7 @@ async def finish(stand: Stand, caller: Caller, batch_id: bytes, lines: list[byte
 async def test_a_worker_that_dies_costs_exactly_what_the_table_says(
     make_stand: MakeStand, database: str, point: str, calls: int
 ) -> None:
-    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
     stand.simulator.change(latency_ms=200)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
@@ -65,7 +65,7 @@ async def test_a_worker_that_dies_costs_exactly_what_the_table_says(
 async def test_c14_a_failover_that_was_committed_and_not_published_runs_on_the_fallback(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand = make_stand(database, settings=HASTY, providers=("sim", "second"), models=FAILOVER)
+    stand = make_stand(settings=HASTY, providers=("sim", "second"), models=FAILOVER)
     lines = chat_lines(JOBS, "first")
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
@@ -76,7 +76,7 @@ async def test_c14_a_failover_that_was_committed_and_not_published_runs_on_the_f
 
 @ON_BOTH
 async def test_c12_a_worker_that_dies_in_its_sweep_undoes_nothing(make_stand: MakeStand, database: str) -> None:
-    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         for point in ("after_claim", "mid_sweep"):
@@ -88,7 +88,7 @@ async def test_c12_a_worker_that_dies_in_its_sweep_undoes_nothing(make_stand: Ma
 async def test_c4_a_worker_that_dies_while_loading_is_followed_by_one_that_goes_on(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand, lines = make_stand(database, settings=HASTY, providers=("sim", "second")), chat_lines(JOBS)
+    stand, lines = make_stand(settings=HASTY, providers=("sim", "second")), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         dying = stand.start_worker(failpoint="mid_load", jobs=JOBS, queues=BATCH_QUEUE_OF_ANOTHER)
@@ -99,7 +99,7 @@ async def test_c4_a_worker_that_dies_while_loading_is_followed_by_one_that_goes_
 
 @ON_BOTH
 async def test_c1_a_batch_whose_api_dies_before_the_commit_does_not_exist(make_stand: MakeStand, database: str) -> None:
-    stand = make_stand(database)
+    stand = make_stand()
     async with calling(stand) as caller:
         file_id = await caller.upload(chat_lines(1))
         assert stand.run_child(create_and_die, stand.database_url, file_id) == EXIT_CODE
@@ -119,7 +119,7 @@ def create_and_die(database_url: str, file_id: bytes) -> None:
 
 @ON_BOTH
 async def test_c2_a_batch_that_nobody_was_told_of_is_found_by_the_sweep(make_stand: MakeStand, database: str) -> None:
-    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
     async with calling(stand) as caller:
         stand.start_worker()
         await caller.wait(await caller.submit(lines[:1]), LIMIT_S)  # the worker is up
@@ -135,7 +135,7 @@ async def test_c2_a_batch_that_nobody_was_told_of_is_found_by_the_sweep(make_sta
 async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_start(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand, lines = make_stand(database, settings=HASTY, slots=10), chat_lines(60)
+    stand, lines = make_stand(settings=HASTY, slots=10), chat_lines(60)
     stand.simulator.change(latency_ms=300)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
@@ -159,7 +159,7 @@ async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_
 async def test_a_claim_whose_worker_never_hears_of_it_is_taken_back_though_the_worker_lives(
     make_stand: MakeStand, database: str, fault: str
 ) -> None:
-    stand, lines = make_stand(database, settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         worker = stand.start_worker(failpoint=fault)
@@ -167,14 +167,3 @@ async def test_a_claim_whose_worker_never_hears_of_it_is_taken_back_though_the_w
         checked = await caller.check((batch_id, lines))
         assert checked.violations == []
         assert (batch.completed, checked.calls, worker.running) == (JOBS, JOBS, True)
-
-
-async def test_without_the_sweep_a_claimed_job_stays_where_it_is(make_stand: MakeStand) -> None:
-    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
-    async with calling(stand) as caller:
-        batch_id = await caller.submit(lines)
-        assert stand.start_worker(failpoint="after_claim", jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
-        stand.start_worker(sabotages=("no_sweep",))
-        with pytest.raises(NotInTime):
-            await caller.wait(batch_id, HASTY.lease_ms / 1000 + 3)
-        assert len((await caller.books()).attempts_of("started")) == JOBS

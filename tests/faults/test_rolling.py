@@ -42,7 +42,7 @@ def stop_and_time(worker: Worker) -> tuple[int | None, float]:
 @pytest.mark.parametrize(
     ("database", "jobs", "slots", "pause_s", "rounds"),
     [
-        pytest.param("sqlite", 100, 8, 2.5, 4, id="100 jobs, sqlite"),
+        pytest.param("sqlite", 80, 8, 2.0, 4, id="80 jobs, sqlite"),
         pytest.param("sqlite", 1_000, 20, 5.0, 10, id="1000 jobs, sqlite", marks=pytest.mark.full),
         pytest.param("postgres", 1_000, 20, 5.0, 10, id="1000 jobs, postgres", marks=pytest.mark.full),
     ],
@@ -50,7 +50,7 @@ def stop_and_time(worker: Worker) -> tuple[int | None, float]:
 async def test_workers_replaced_in_turns_double_no_call(
     make_stand: MakeStand, database: str, jobs: int, slots: int, pause_s: float, rounds: int
 ) -> None:
-    stand, lines = make_stand(database, slots=slots), chat_lines(jobs)
+    stand, lines = make_stand(slots=slots), chat_lines(jobs)
     stand.simulator.change(latency_ms="1000-3000")
     async with calling(stand) as caller:
         stand.start_workers(2)
