@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
 
 from cli.failure import CommandError, Exit
 from cli.pepper import find_pepper
@@ -48,7 +47,7 @@ async def _work(settings: Settings, pepper: bytes, queues: frozenset[str] | None
             state_url=shared.state_url,
             policy=settings.config.routing.retry_policy(),
             limits=settings.config.batches,
-            settings=worker_settings(settings.environ),
+            settings=worker_settings(settings),
             queues=queues,
             version=laneway_version(),
         )
@@ -68,13 +67,15 @@ async def _leave_at_once(request: StopRequest) -> None:
     os._exit(Exit.INTERRUPTED)
 
 
-def worker_settings(environ: Mapping[str, str]) -> WorkerSettings:
-    """Read the time spans from the environment; what is not there has its default."""
+def worker_settings(settings: Settings) -> WorkerSettings:
+    """Read the time spans from the environment and the file; what is not there has its default."""
     default = WorkerSettings()
+    environ = settings.environ
     return WorkerSettings(
         lease_ms=milliseconds(environ, "LANEWAY_LEASE_MS", default.lease_ms),
         renew_ms=milliseconds(environ, "LANEWAY_RENEW_MS", default.renew_ms),
         sweep_ms=milliseconds(environ, "LANEWAY_SWEEP_MS", default.sweep_ms),
         republish_ms=milliseconds(environ, "LANEWAY_REPUBLISH_MS", default.republish_ms),
         grace_ms=milliseconds(environ, "LANEWAY_GRACE_MS", default.grace_ms),
+        keep_content_ms=settings.config.store.keep_content_ms,
     )

@@ -112,9 +112,11 @@ class Caller:
         return await self.database.read(_count_open_of, of.order.name)
 
     async def wait_idle(self, of: Worker, limit_s: float = 15.0) -> None:
-        """Wait until a worker says that all its slots are free."""
+        """Wait until a worker says, in a renewal of its row from now on, that all its slots are free."""
+        since_ms = await self.database.read(_now)
         end_s = time.monotonic() + limit_s
-        while (room := await self.database.read(_room_of, of.order.name)) != self.stand.slots * len(self.stand.providers):
+        slots = self.stand.slots * len(self.stand.providers)
+        while (room := await self.database.read(_room_of, of.order.name, since_ms)) != slots:
             if time.monotonic() > end_s:
                 raise NotInTime(f"after {limit_s} s {of.order.name} has room for {room} calls only\n{self.stand.log_tail()}")
             await asyncio.sleep(_POLL_S)
@@ -199,5 +201,11 @@ def _count_open_of(connection: Connection, _now_ms: int, name: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _room_of(connection: Connection, _now_ms: int, name: str) -> int:
-    return int(connection.execute(select(worker.c.room).where(worker.c.version == name)).scalar_one())
+def _now(_connection: Connection, now_ms: int) -> int:
+    return now_ms
+
+
+def _room_of(connection: Connection, _now_ms: int, name: str, since_ms: int) -> int | None:
+    query = select(worker.c.room).where(worker.c.version == name, worker.c.seen_at_ms > since_ms)
+    room: int | None = connection.execute(query).scalar()
+    return room

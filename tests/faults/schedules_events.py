@@ -73,20 +73,25 @@ class View:
 def shape(view: View, world: World) -> tuple[Any, ...]:
     """All that decides what may follow: two states of the same shape have the same future.
 
-    Times count only as passed or not passed, and an attempt that is settled with nobody left to speak of it is history.
+    Times count only as passed or not passed. An attempt that is settled with nobody left to speak of it is history, and
+    so are the queue and its messages once the job has ended.
     """
     now, job, batch, slice_ = world.now_ms, view.job, view.batch, view.slice
+    over = view.state in JOB_TERMINAL
     live = {call.job.n for call in world.calls}
     return (
-        job and (job["state"], job["attempt"], job["crashes"], job["queue"], job["published_at_ms"] is None,
-                 job["slice_id"] is None, job["not_before_ms"] <= now, job["deadline_at_ms"] <= now),
+        job and (job["state"], not over and (job["attempt"], job["crashes"], job["queue"],
+                 job["published_at_ms"] is None, job["slice_id"] is None, job["not_before_ms"] <= now,
+                 job["deadline_at_ms"] <= now)),
         tuple((each["n"], each["outcome"], each["lease_until_ms"] < now, each["n"] in live) for each in view.attempts
               if each["n"] in live or each["outcome"] == "started"),
-        slice_ and (slice_["published_at_ms"] is None, slice_["claimed_at_ms"] is None),
         batch and (batch["status"], batch["closing"], batch["loaded"], batch["validated_at_ms"] is None,
                    batch["expires_at_ms"] <= now, _cut_from_ms(batch) <= now),
-        view.epoch == str(world.life),
-        tuple(sorted({_name(message) for message in world.messages})),
+        None if over else (
+            slice_ and (slice_["published_at_ms"] is None, slice_["claimed_at_ms"] is None),
+            view.epoch == str(world.life),
+            tuple(name for name, _ in _kinds(world)),
+        ),
     )  # fmt: skip
 
 
@@ -214,7 +219,7 @@ def _at(world: World, record: Record | None, column: str) -> World:
 
 def _kinds(world: World) -> list[tuple[str, Message]]:
     """The messages on their way; of two that say the same the later one."""
-    return list({_name(message): message for message in world.messages}.items())
+    return sorted({_name(message): message for message in world.messages}.items())
 
 
 def _name(message: Message) -> str:

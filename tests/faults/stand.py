@@ -1,4 +1,4 @@
-"""The stand: the servers that a run of batches needs - a database, a Valkey, simulators - and the workers on it."""
+"""The stand: the servers that a run of batches needs beside its database - a Valkey, simulators - and its workers."""
 
 import multiprocessing
 import random
@@ -15,7 +15,6 @@ import psutil
 
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.process import SimulatorProcess
-from store.schema import migrate
 from tests.faults.order import Order
 from tests.faults.worker_child import work
 from tests.server_process import make_folder, remove_folder
@@ -60,6 +59,15 @@ class Worker:
             return 0
         return sum(1 for each in open_now if each.raddr and each.raddr.port == port and each.status == "ESTABLISHED")
 
+    @property
+    def peak_rss_bytes(self) -> int:
+        """Its largest resident size so far, where the system keeps it (Linux), else the present one."""
+        status = Path(f"/proc/{self.pid}/status")
+        if not status.exists():
+            return int(psutil.Process(self.pid).memory_info().rss)
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024
+
     def kill(self) -> None:
         """End it as a crash would, and wait until it is gone."""
         if self.running:
@@ -82,6 +90,7 @@ class Stand:
     """Everything that a run needs, each piece this stand's own."""
 
     database_url: str
+    """Of a database with the newest schema."""
     models: Mapping[str, Any] = field(default_factory=dict)
     """The `models` section of the configuration."""
     providers: Sequence[str] = ("sim",)
@@ -104,7 +113,6 @@ class Stand:
     def __enter__(self) -> "Stand":
         try:
             self.valkey.start()
-            migrate(self.database_url)
             for name in self.providers:
                 self.simulators[name] = SimulatorProcess.start()
         except BaseException:

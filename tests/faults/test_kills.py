@@ -103,8 +103,8 @@ async def test_a_worker_frozen_past_its_leases_comes_back_to_jobs_that_another_h
             batch = await caller.wait(batch_id, 30)
         finally:
             os.kill(frozen.pid, signal.SIGCONT)
-        checked = await caller.check((batch_id, lines))
         await caller.wait_idle(frozen)
+        checked = await caller.check((batch_id, lines))
     late = len(checked.books.attempts_of("late_ok"))
     print(f"{checked.calls - 20} extra calls, {late} late answers of the frozen worker were counted")
     assert checked.violations == []
@@ -119,8 +119,8 @@ async def test_a_worker_that_could_not_renew_runs_its_own_jobs_again_and_keeps_i
         worker = stand.start_worker(sabotages=("late_renewals",))
         batch_id = await caller.submit(lines)
         batch = await caller.wait(batch_id, 30)
-        checked = await caller.check((batch_id, lines))
         await caller.wait_idle(worker)
+        checked = await caller.check((batch_id, lines))
     print(f"{checked.calls - 20} extra calls")
     assert checked.violations == []
     assert (batch.completed, checked.calls) == (20, 40)

@@ -1,0 +1,79 @@
+"""F10: whatever a provider does to a call, its job ends, the worker stays small and awake, and the key stays here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from providers.simulator.behaviours import Behaviour
+from tests.faults.caller import calling, chat_line
+from tests.faults.conftest import MakeStand
+from tests.faults.stand import QUICK
+
+JOBS_EACH = 2
+LIMIT_S = 40
+RSS_LIMIT_BYTES = 300_000_000
+LAG_P99_LIMIT_MS = 250
+FINAL = {Behaviour.BAD_REQUEST: 400, Behaviour.CONTEXT: 400, Behaviour.FILTER: 400}
+"""Refusals of the request itself: no other provider is asked."""
+GOOD = {
+    Behaviour.SMALL, Behaviour.LARGE, Behaviour.SLOW, Behaviour.NO_USAGE, Behaviour.BAD_USAGE, Behaviour.FLAKY,
+    Behaviour.FLAKY_LIMITED,
+}  # fmt: skip
+"""Answered by the first provider, at once or in the end."""
+UNPRICED = {Behaviour.NO_USAGE, Behaviour.BAD_USAGE}
+"""Answers whose cost nobody can know."""
+CHAT_MODELS = [model for model in Behaviour if model is not Behaviour.EMBED]
+
+
+def zoo_models() -> dict[str, object]:
+    """One route for each animal, with a healthy provider behind it."""
+    return {
+        model: {"deployments": [{"use": f"sim/{model}"}], "fallbacks": ["healthy/sim-small"]} for model in CHAT_MODELS
+    }
+
+
+@pytest.fixture
+def gauges(tmp_path: Path) -> Path:
+    """Where the worker leaves how late its loop woke."""
+    return tmp_path / "gauges.json"
+
+
+async def test_every_animal_of_the_zoo_ends_in_time(make_stand: MakeStand, gauges: Path) -> None:
+    stand = make_stand(
+        providers=("sim", "healthy"), models=zoo_models(), call_timeout="3s", routing={"retry_delay": "100ms"}
+    )
+    stand.simulator.change(slow_ms=1_000)
+    names = [f"{model}-{number}" for model in CHAT_MODELS for number in range(JOBS_EACH)]
+    lines = [chat_line(name, name.rpartition("-")[0]) for name in names]
+    async with calling(stand) as caller:
+        worker = stand.start_worker(gauges=str(gauges))
+        batch_id = await caller.submit(lines)
+        batch = await caller.wait(batch_id, LIMIT_S)
+        checked = await caller.check((batch_id, lines))
+        rss_bytes = worker.peak_rss_bytes
+        errors = {line["custom_id"]: line["response"]["status_code"] for line in await caller.file(batch.error_file_id)}
+        output = {line["custom_id"]: line["response"]["body"]["model"] for line in await caller.file(batch.output_file_id)}
+        alive = worker.running
+    longest_s = max(row.finished_at_ms - row.created_at_ms for row in checked.books.jobs) / 1000
+    lag_ms = json.loads(gauges.read_text())["lag_p99_ms"]
+    trap = [simulator.stats()["trap_hits"] for simulator in stand.simulators.values()]
+    print(
+        f"{len(lines)} jobs of {len(CHAT_MODELS)} kinds, {checked.calls} calls: the longest took {longest_s:.1f} s, "
+        f"worker {rss_bytes / 1e6:.0f} MB, loop lag p99 {lag_ms:.0f} ms, trap {trap}"
+    )
+    assert checked.violations == []
+    assert errors == {name: FINAL[Behaviour(kind(name))] for name in names if kind(name) in FINAL}
+    assert {name for name, model in output.items() if model == kind(name)} == {
+        name for name in names if kind(name) in GOOD
+    }
+    assert batch.completed == len(names) - len(errors)
+    assert (alive, trap) == (True, [0, 0])
+    assert longest_s <= 15
+    assert rss_bytes < RSS_LIMIT_BYTES
+    assert lag_ms < LAG_P99_LIMIT_MS
+
+
+def kind(name: str) -> str:
+    """The animal that a custom id names."""
+    return name.rpartition("-")[0]
