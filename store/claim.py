@@ -47,6 +47,10 @@ class ClaimedJob:
     provider_tries: int
     unknowns: int
     crashes: int
+    stream: int = 0
+    """1: the caller wants the answer in events."""
+    reply_to: bytes | None = None
+    """The API process that waits for the answer; None when nobody does."""
     body: bytes = b""
     """The request body; empty until `read_payloads` brought it."""
 
@@ -65,7 +69,8 @@ class Claimant:
 
 _CLAIMED = (
     job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index, job.c.queue,
-    job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
+    job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes, job.c.stream,
+    job.c.reply_to,
 )  # fmt: skip
 _NOW = bindparam("now", type_=BigInteger)
 _SERVED: BindParameter[Any] = bindparam("queues", expanding=True)

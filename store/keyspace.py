@@ -6,6 +6,7 @@ dramatiq keeps its own keys (`dramatiq:*`) in the broker database. Ours:
 |---------------------|----------|---------|------|----------------------|-------------------|
 | `laneway:epoch`     | broker   | string  | none | first worker to miss it | every sweep    |
 | `laneway:control`   | state    | channel | -    | API and workers      | every worker      |
+| `laneway:reply:<id>`| state    | channel | -    | workers              | one API process   |
 
 The epoch lives beside the queues because it must vanish exactly when they do.
 No prompt or answer is ever in a key.
@@ -24,3 +25,8 @@ def queue_list(queue: str) -> str:
 def queue_messages(queue: str) -> str:
     """dramatiq's hash from message id to message of one queue."""
     return f"{NAMESPACE}:{queue}.msgs"
+
+
+def reply_channel(api_process: bytes) -> str:
+    """The channel on which one API process hears of the jobs that it waits for."""
+    return f"laneway:reply:{api_process.hex()}"

@@ -24,6 +24,13 @@ class Job(SQLModel, table=True):
         Index("job_deadline", "deadline_at_ms",
               sqlite_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')"),
               postgresql_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')")),
+        Index("job_of_key", "key_id", "id", sqlite_where=text("batch_id IS NULL"),
+              postgresql_where=text("batch_id IS NULL")),
+        Index("job_unfinished", "body_hash",
+              sqlite_where=text("body_hash IS NOT NULL AND state IN ('queued', 'in_progress')"),
+              postgresql_where=text("body_hash IS NOT NULL AND state IN ('queued', 'in_progress')")),
+        Index("job_ephemeral", "finished_at_ms", sqlite_where=text("ephemeral = 1 AND finished_at_ms IS NOT NULL"),
+              postgresql_where=text("ephemeral = 1 AND finished_at_ms IS NOT NULL")),
     )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
@@ -58,6 +65,14 @@ class Job(SQLModel, table=True):
     reserved_nanousd: int = big()  # set aside from budgets while it runs
     cost_nanousd: int = big()  # sum of its attempts' known costs
     metadata_json: str | None = optional_text()  # the caller's own pairs
+    stream: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: the caller wants the answer in events
+    reply_to: bytes | None = optional_id()  # the API process that waits for the answer
+    ephemeral: int = Field(
+        default=0, sa_column_kwargs={"server_default": "0"}
+    )  # 1: its bodies go once they were answered, an hour after the end at the latest
+    notify: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: its end is an event for a webhook
+    body_hash: bytes | None = Field(default=None, sa_type=RawBytes(32), nullable=True)
+    """SHA-256 of endpoint and request body: a client's retry attaches to the unfinished job of the same request."""
 
 
 class Payload(SQLModel, table=True):

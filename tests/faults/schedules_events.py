@@ -120,7 +120,7 @@ def happenings(view: View, world: World, *, attempts: int, losses: bool, brief: 
         yield "rescue", lambda world, connection: _later(world, LEASE_MS + 1).rescue(connection)
     if view.job["state"] == JobState.QUEUED and view.job["not_before_ms"] > world.now_ms:
         yield "wait", lambda world, _: _later(world, RETRY_MS)
-    if view.batch is None and not late:
+    if view.batch is None and not late and view.state not in JOB_TERMINAL:
         yield "deadline", lambda world, connection: _at(world, view.job, "deadline_at_ms").expire(connection)
     if view.batch is None and late and view.state not in JOB_TERMINAL:
         yield "expire", lambda world, connection: world.expire(connection)

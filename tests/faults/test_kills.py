@@ -108,7 +108,8 @@ async def test_a_worker_frozen_past_its_leases_comes_back_to_jobs_that_another_h
     late = len(checked.books.attempts_of("late_ok"))
     print(f"{checked.calls - 20} extra calls, {late} late answers of the frozen worker were counted")
     assert checked.violations == []
-    assert (batch.completed, checked.calls) == (20, 30)
+    assert batch.completed == 20
+    assert 30 <= checked.calls <= 40  # the ten under way, and at most the ten that waited for a slot
 
 
 async def test_a_worker_that_could_not_renew_runs_its_own_jobs_again_and_keeps_its_slots(make_stand: MakeStand) -> None:

@@ -42,10 +42,20 @@ def create_jobs() -> None:
         big("reserved_nanousd"),
         big("cost_nanousd"),
         text("metadata_json", nullable=True),
+        small("stream", default=0),
+        blob("reply_to", 16, nullable=True),
+        small("ephemeral", default=0),
+        small("notify", default=0),
+        blob("body_hash", 32, nullable=True),
         PrimaryKeyConstraint("id"),
     )
     create_index(
         "job_deadline", "job", ["deadline_at_ms"], where="batch_id IS NULL AND state IN ('queued', 'in_progress')"
+    )
+    create_index("job_ephemeral", "job", ["finished_at_ms"], where="ephemeral = 1 AND finished_at_ms IS NOT NULL")
+    create_index("job_of_key", "job", ["key_id", "id"], where="batch_id IS NULL")
+    create_index(
+        "job_unfinished", "job", ["body_hash"], where="body_hash IS NOT NULL AND state IN ('queued', 'in_progress')"
     )
     create_index("job_due", "job", ["queue", "not_before_ms"], where="state = 'queued' AND slice_id IS NULL")
     create_index("job_line", "job", ["batch_id", "line_no"], unique=True, where="batch_id IS NOT NULL")
