@@ -4,9 +4,9 @@ Each API process hears one channel. A message is one line of JSON, then the byte
 
     {"job": "<32 hex digits>", "kind": "event" | "end", "seq": N, "n": attempt}\\n<bytes>
 
-`event` carries one streamed event's `data`; `seq` counts them from 0 within the attempt, so a lost one is noticed. `end`
-says that the job has ended or moved on and SQL knows how: the answer follows when it is small enough, else the
-API reads it there. A sender learns how many processes heard it: none means that the one that asked is gone.
+`event` carries one streamed event's `data`; `seq` counts them from 0 within the attempt, so a lost one is noticed.
+`end` says that the job has ended and SQL knows how: the answer follows when it is small enough, else the API reads it
+there. A sender learns how many processes heard it: none means that the one that asked is gone.
 """
 
 import asyncio
