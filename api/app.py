@@ -1,11 +1,15 @@
 """The HTTP application, put together."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from api.auth import Authenticator
+from api.background import Background
 from api.batches import batches_router
+from api.completions import completion_routes
 from api.dependencies import ApiDependencies
 from api.envelope import Envelope
 from api.errors import HANDLERS
@@ -14,26 +18,45 @@ from api.health import health_router
 from api.jobs import jobs_router
 from api.keys import keys_router
 from api.models import models_router
+from api.webhook_deliveries import webhooks_router
 
 __all__ = ["ApiDependencies", "create_app"]
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
     """Make the application. It keeps no state outside itself; the dependencies stay their owner's to close."""
+    background = Background(dependencies)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with background.running():
+            yield
+
     app = FastAPI(
         title="Laneway",
         version=dependencies.version,
         openapi_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
         exception_handlers=dict(HANDLERS),
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.dependencies = dependencies
+    app.state.background = background
     app.state.authenticator = Authenticator(
         dependencies.database, pepper=dependencies.pepper, master_key=dependencies.master_key
     )
     app.state.started_at_s = int(time.time())
     app.add_middleware(Envelope)
-    for router in (files_router(), batches_router(), jobs_router(), models_router(), keys_router(), health_router()):
+    app.router.routes.extend(completion_routes())
+    for router in (
+        files_router(),
+        batches_router(),
+        jobs_router(),
+        models_router(),
+        keys_router(),
+        webhooks_router(),
+        health_router(),
+    ):
         app.include_router(router)
     return app

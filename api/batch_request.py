@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.upload import EXPIRES_AFTER_S
+from api.webhook_request import WebhookRequest
 from providers.completion import Endpoint
 
 _HOUR_MS = 3_600_000
@@ -43,7 +44,8 @@ def window_ms(text: str) -> int:
     return hours * _HOUR_MS
 
 
-def _few(pairs: dict[str, str]) -> dict[str, str]:
+def few(pairs: dict[str, str]) -> dict[str, str]:
+    """Refuse more pairs of metadata than OpenAI takes."""
     if len(pairs) > _MOST_PAIRS:
         raise ValueError(f"it should have at most {_MOST_PAIRS} pairs")
     return pairs
@@ -71,5 +73,7 @@ class BatchRequest(BaseModel):
     input_file_id: str
     endpoint: Annotated[str, AfterValidator(_served_endpoint)]
     completion_window: Annotated[str, AfterValidator(_window)]
-    metadata: Annotated[dict[Name, Value], AfterValidator(_few)] | None = None
+    metadata: Annotated[dict[Name, Value], AfterValidator(few)] | None = None
     output_expires_after: OutputExpiry | None = None
+    webhook: WebhookRequest | None = None
+    """Our own addition: who is told when the batch ends."""

@@ -8,10 +8,12 @@ from api.answers import json_answer, list_answer
 from api.auth import Caller, authenticate
 from api.batch_object import batch_object
 from api.batch_request import BatchRequest, window_ms
-from api.bodies import read_model
+from api.bodies import CONTROL_BYTES, parse_model, read_body
 from api.dependencies import Dependencies
 from api.errors import NO_RETRY, ApiError, bad_request, not_found
+from api.idempotency import REPLAYED, hash_of, read_idempotency, reused_key
 from api.paging import known, window
+from api.webhook_request import new_webhook
 from store.batches import (
     BATCH_PURPOSE,
     NewBatch,
@@ -22,12 +24,15 @@ from store.batches import (
     list_batches,
     request_cancel,
 )
+from store.idempotency import Conflict
 from store.ids import Prefix, new_id, raw_id
+
+_ROUTE = "/v1/batches"
 
 
 def batches_router() -> APIRouter:
     """The routes of batches."""
-    router = APIRouter(prefix="/v1/batches", dependencies=[Depends(authenticate)])
+    router = APIRouter(prefix=_ROUTE, dependencies=[Depends(authenticate)])
     router.add_api_route("", create, methods=["POST"], response_model=None)
     router.add_api_route("", list_page, methods=["GET"], response_model=None)
     router.add_api_route("/{batch_id}", retrieve, methods=["GET"], response_model=None)
@@ -37,11 +42,13 @@ def batches_router() -> APIRouter:
 
 async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
     """Make a batch of an uploaded file; the workers validate its lines."""
-    asked = await read_model(request, BatchRequest)
+    raw = await read_body(request, limit_bytes=CONTROL_BYTES)
+    asked = parse_model(raw, BatchRequest)
     input_file_id = raw_id(Prefix.FILE, asked.input_file_id)
     if input_file_id is None:
         raise _refusal(NoBatch.NO_FILE, asked)
     expiry = asked.output_expires_after
+    idempotency = read_idempotency(request.headers, caller.key_id, _ROUTE, hash_of(_ROUTE, raw))
     new = NewBatch(
         batch_id=new_id(),
         key_id=caller.key_id,
@@ -52,10 +59,16 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
         metadata=asked.metadata or {},
         output_expires_after_s=None if expiry is None else expiry.seconds,
         max_open=dependencies.limits.max_open,
+        webhook=new_webhook(asked.webhook, dependencies),
+        idempotency=idempotency,
     )
     made = await dependencies.database.write(create_batch, new)
+    if isinstance(made, Conflict):
+        raise reused_key()
     if isinstance(made, NoBatch):
         raise _refusal(made, asked)
+    if made.id != new.batch_id:
+        return json_answer(batch_object(made), headers=REPLAYED)
     await dependencies.signals.batches_changed()
     return json_answer(batch_object(made))
 

@@ -19,7 +19,11 @@ _IDLE_S = 30
 
 async def read_model(request: Request, model: type[Model], *, limit_bytes: int = CONTROL_BYTES) -> Model:
     """Read a JSON object into `model`. Raises ApiError 400, 408, 413 or 415."""
-    text = await read_body(request, limit_bytes=limit_bytes)
+    return parse_model(await read_body(request, limit_bytes=limit_bytes), model)
+
+
+def parse_model(text: bytes, model: type[Model]) -> Model:
+    """Parse a JSON object into `model`. Raises ApiError 400."""
     try:
         value = parse_json(text)
     except BadJson as error:

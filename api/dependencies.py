@@ -1,15 +1,18 @@
 """What the API works with: handed in by whoever starts it, and owned by them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from router.config import BatchLimits
+from router.config import BatchLimits, WebhooksConfig
 from router.routes import RouteTable
 from store.contents import FileContents
 from store.database import Database
+from store.replies import Replies
 from store.signals import Signals
+from store.submission import NewJob, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class ApiDependencies:
     master_key: str = field(repr=False)
     """The operator's key; empty means that there is none."""
     version: str
+    submit: Callable[[NewJob], Awaitable[Submission]]
+    """Takes one job into the database and to its queue. Raises StoreUnavailable."""
+    replies: Replies
+    """Where the answers of awaited jobs arrive."""
+    api_id: bytes
+    """The name of this process among all, for its replies."""
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    """Where webhooks may be sent."""
 
 
 def dependencies(request: Request) -> ApiDependencies:

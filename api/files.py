@@ -11,6 +11,7 @@ from api.auth import Caller, authenticate
 from api.dependencies import ApiDependencies, Dependencies
 from api.errors import not_found
 from api.filename import content_disposition
+from api.idempotency import REPLAYED
 from api.paging import known, window
 from api.upload import receive_upload
 from store.files import FileRow, contents_removed, delete_file, get_file, list_files, may_remove_contents
@@ -30,7 +31,8 @@ def files_router() -> APIRouter:
 
 async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
     """Store an uploaded file."""
-    return json_answer(file_object(await receive_upload(request, dependencies, caller.key_id)))
+    upload = await receive_upload(request, dependencies, caller.key_id)
+    return json_answer(file_object(upload.row), headers={} if upload.is_new else REPLAYED)
 
 
 async def list_page(

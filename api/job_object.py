@@ -7,13 +7,21 @@ import orjson
 from api.answers import seconds
 from providers.completion import Usage
 from router.cost import usd
+from router.outcome import AttemptOutcome
 from store.ids import Prefix, public_id
 from store.jobs import AttemptRow, JobRow
 
 
+def listed_job(row: JobRow) -> dict[str, Any]:
+    """Write a job as it stands in a list: without `result`, which only the job itself shows."""
+    whole = job_object(row)
+    del whole["result"]
+    return whole
+
+
 def job_object(row: JobRow) -> dict[str, Any]:
     """Write a job: every name always present, null where it does not apply."""
-    served = next((each for each in row.attempts if each.n == row.result_attempt_n), None)
+    served = next((each for each in row.attempts if each.outcome == AttemptOutcome.OK), None)
     return {
         "id": public_id(Prefix.JOB, row.id),
         "object": "job",

@@ -1,27 +1,169 @@
-"""The resource `/v1/jobs`: for now the lines of batches, by the `request_id` of their output line."""
+"""The resource `/v1/jobs`: one completion, handed in now and fetched later. Lines of batches are jobs too."""
 
-from fastapi import APIRouter, Depends, Response
+import asyncio
+import time
+from typing import Annotated
 
-from api.answers import json_answer
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.answers import json_answer, list_answer
 from api.auth import Caller, authenticate
-from api.dependencies import Dependencies
-from api.errors import not_found
-from api.job_object import job_object
-from store.ids import Prefix, raw_id
-from store.jobs import get_job
+from api.background import Background
+from api.completions import Answer
+from api.dependencies import ApiDependencies, Dependencies
+from api.errors import NO_RETRY, ApiError, not_found
+from api.idempotency import REPLAYED, read_idempotency, reused_key
+from api.job_object import job_object, listed_job
+from api.job_request import read_job
+from api.paging import known, window
+from api.webhook_request import new_webhook
+from providers.completion import Endpoint
+from providers.failure import ErrorClass
+from router.lifecycle import JOB_TERMINAL, JobState
+from store.idempotency import Conflict, Existing
+from store.ids import Prefix, new_id, public_id, raw_id
+from store.jobs import JobFilter, JobRow, get_job, list_jobs
+from store.replies import Reply, ReplyKind
+from store.stopping import Stopped, cancel_job
+from store.submission import NewJob
+
+_ROUTE = "/v1/jobs"
+_LONGEST_WAIT_S = 60
 
 
 def jobs_router() -> APIRouter:
     """The routes of jobs."""
-    router = APIRouter(prefix="/v1/jobs", dependencies=[Depends(authenticate)])
+    router = APIRouter(prefix=_ROUTE, dependencies=[Depends(authenticate)])
+    router.add_api_route("", create, methods=["POST"], response_model=None)
+    router.add_api_route("", list_page, methods=["GET"], response_model=None)
     router.add_api_route("/{job_id}", retrieve, methods=["GET"], response_model=None)
+    router.add_api_route("/{job_id}/cancel", cancel, methods=["POST"], response_model=None)
     return router
 
 
-async def retrieve(job_id: str, dependencies: Dependencies, caller: Caller) -> Response:
-    """Describe one job, with its answer and its receipt."""
+async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
+    """Take a job: 202 once it is committed, whether its queue can be reached or not."""
+    asked, completion, body_hash = await read_job(request, dependencies.routes)
+    new = NewJob(
+        id=new_id(),
+        key_id=caller.key_id,
+        endpoint=completion.endpoint,
+        route=completion.route.name,
+        queue=completion.queue,
+        body=completion.body,
+        deadline_ms=int(asked.deadline_s * 1000),
+        priority=asked.priority,
+        metadata_json=orjson.dumps(asked.metadata).decode() if asked.metadata else None,
+        idempotency=read_idempotency(request.headers, caller.key_id, _ROUTE, body_hash),
+        webhook=new_webhook(asked.webhook, dependencies),
+    )
+    outcome = (await dependencies.submit(new)).outcome
+    if isinstance(outcome, Conflict):
+        raise reused_key()
+    if isinstance(outcome, Existing):
+        row = await _find(dependencies, caller.key_id, public_id(Prefix.JOB, outcome.object_id))
+        return json_answer(job_object(row), status=202, headers=REPLAYED)
+    return json_answer(job_object(_just_made(new, asked.metadata or {}, outcome.created_at_ms)), status=202)
+
+
+async def list_page(
+    dependencies: Dependencies,
+    caller: Caller,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    status: JobState | None = None,
+    model: Annotated[str | None, Query(max_length=512)] = None,
+    endpoint: Endpoint | None = None,
+    batch_id: str | None = None,
+) -> Response:
+    """List the caller's single jobs, or the lines of a batch, newest first and without their results."""
+    raw_batch = None if batch_id is None else raw_id(Prefix.BATCH, batch_id)
+    if batch_id is not None and raw_batch is None:
+        raise not_found("Batch", batch_id, param="batch_id")
+    which = JobFilter(status, model, endpoint, raw_batch)
+    asked = window(Prefix.JOB, after, limit)
+    page = known(await dependencies.database.read(list_jobs, caller.key_id, asked, which), after)
+    return list_answer([listed_job(row) for row in page.items], has_more=page.has_more)
+
+
+async def retrieve(
+    job_id: str,
+    request: Request,
+    dependencies: Dependencies,
+    caller: Caller,
+    wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_S)] = 0,
+) -> Response:
+    """Describe one job, with its answer and its receipt; with `wait`, once it has ended or so many seconds passed."""
+    end_s = time.monotonic() + wait
+    row = await _find(dependencies, caller.key_id, job_id)
+    if row.state not in JOB_TERMINAL and wait:
+        await _wait_for_end(request.app.state.background, row.id, end_s - time.monotonic())
+        row = await _find(dependencies, caller.key_id, job_id)
+    return json_answer(job_object(row))
+
+
+async def cancel(job_id: str, dependencies: Dependencies, caller: Caller) -> Response:
+    """End a job. Whether it was cancelled, or had ended before, is in its `status`."""
     raw = raw_id(Prefix.JOB, job_id)
-    row = None if raw is None else await dependencies.database.read(get_job, caller.key_id, raw)
+    stopped = None if raw is None else await dependencies.database.write(cancel_job, raw, key_id=caller.key_id)
+    row = await _find(dependencies, caller.key_id, job_id)
+    if stopped is None:
+        message = "A line of a batch is not cancelled by itself. Cancel its batch."
+        raise ApiError(409, message, code="job_of_a_batch", headers=NO_RETRY)
+    if stopped.changed:
+        await _tell(dependencies, row.id, stopped)
+    return json_answer(job_object(row))
+
+
+async def _tell(dependencies: ApiDependencies, job_id: bytes, stopped: Stopped) -> None:
+    """Tell the worker whose call is to be cut, the process whose caller waits, and those who send webhooks."""
+    if stopped.was_running:
+        await dependencies.signals.cancel_jobs([job_id])
+    if stopped.deliveries:
+        await dependencies.signals.deliveries_due()
+    if stopped.reply_to is not None:
+        reply = Reply(
+            ReplyKind.END, job_id, stopped.n, state=stopped.state, error_class=ErrorClass.CANCELLED, body=b"{}"
+        )
+        await dependencies.replies.send(stopped.reply_to, reply)
+
+
+async def _find(dependencies: ApiDependencies, key_id: bytes, job_id: str) -> JobRow:
+    raw = raw_id(Prefix.JOB, job_id)
+    row = None if raw is None else await dependencies.database.read(get_job, key_id, raw)
     if row is None:
         raise not_found("Job", job_id)
-    return json_answer(job_object(row))
+    return row
+
+
+async def _wait_for_end(background: Background, job_id: bytes, seconds: float) -> None:
+    answer = Answer()
+    background.waiting.expect(job_id, answer, eager=True)
+    try:
+        await asyncio.wait((answer.changed,), timeout=max(seconds, 0))
+    finally:
+        background.waiting.forget(job_id, answer)
+
+
+def _just_made(new: NewJob, metadata: dict[str, str], created_at_ms: int) -> JobRow:
+    """The job as it stands in the database, without asking there."""
+    return JobRow(
+        id=new.id,
+        batch_id=None,
+        retry_of=None,
+        custom_id=None,
+        endpoint=new.endpoint,
+        state=JobState.QUEUED,
+        route=new.route,
+        created_at_ms=created_at_ms,
+        started_at_ms=None,
+        finished_at_ms=None,
+        deadline_at_ms=created_at_ms + new.deadline_ms,
+        error_class=None,
+        error=None,
+        metadata=metadata,
+        cost_nanousd=0,
+        result=None,
+        attempts=(),
+    )

@@ -16,6 +16,7 @@ from api.paging import known, window
 from router.cost import usd
 from store.ids import Prefix, new_id, public_id, raw_id
 from store.keys import KeyRow, create_key, digest, list_keys, make_secret, revoke_key
+from store.webhook_secret import key_secret
 
 _LATEST_S = 253_402_300_799
 """The end of the year 9999."""
@@ -41,20 +42,21 @@ def keys_router() -> APIRouter:
 
 
 async def create(request: Request, dependencies: Dependencies) -> Response:
-    """Make a key. This answer is the only place where its secret ever is."""
+    """Make a key. This answer is the only place where its secret ever is; its webhook secret the holder may ask for."""
     asked = await read_model(request, KeyRequest)
     if asked.expires_at is not None and asked.expires_at <= time.time():
         raise bad_request("Invalid 'expires_at': it has passed.", param="expires_at", code="invalid_value")
-    secret = make_secret()
+    secret, key_id = make_secret(), new_id()
     row = await dependencies.database.write(
         create_key,
-        key_id=new_id(),
+        key_id=key_id,
         name=asked.name,
         digest=digest(dependencies.pepper, secret),
         last4=secret[-4:],
         expires_at_ms=None if asked.expires_at is None else asked.expires_at * 1000,
     )
-    return json_answer({**key_object(row), "secret": secret}, headers={"cache-control": "no-store"})
+    secrets = {"secret": secret, "webhook_secret": key_secret(dependencies.pepper, key_id)}
+    return json_answer({**key_object(row), **secrets}, headers={"cache-control": "no-store"})
 
 
 async def list_page(

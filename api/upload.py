@@ -1,20 +1,24 @@
 """Taking in one uploaded file: straight from the socket into the contents, then its record."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fastapi import Request
 
 from api.bodies import body_chunks, refuse_announced
 from api.dependencies import ApiDependencies
-from api.errors import ApiError, bad_request, echo, too_large
+from api.errors import NO_RETRY, ApiError, bad_request, echo, too_large
 from api.filename import clean_filename
+from api.idempotency import HEADER, hash_of, read_idempotency, reused_key
 from api.multipart import Form, boundary_of
 from store.contents import FileTooLarge
-from store.files import FileRow, NewFile, insert_file
+from store.files import FileRow, NewFile, insert_file_once
+from store.idempotency import Conflict
 from store.ids import new_id
 
+_ROUTE = "/v1/files"
 _FORM_BYTES = 64 * 1024
 """What a form may hold beside the file."""
 _BATCH_RETENTION_S = 30 * 86_400
@@ -34,32 +38,81 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was taken in."""
+
+    row: FileRow
+    is_new: bool
+    """False when an earlier upload with the same idempotency key made it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Wishes:
     purpose: Purpose
     expires_after_s: int | None
 
 
-async def receive_upload(request: Request, dependencies: ApiDependencies, key_id: bytes) -> FileRow:
-    """Store the file of an upload form. On any failure nothing of it stays. Raises ApiError 400, 408, 413 or 415."""
+async def receive_upload(request: Request, dependencies: ApiDependencies, key_id: bytes) -> Upload:
+    """Store the file of an upload form. On any failure nothing of it stays. Raises ApiError 400, 408, 409, 413 or 415.
+
+    Under an `Idempotency-Key` the same name, wishes and bytes give the file that they gave before.
+    """
     limit_bytes = dependencies.limits.max_file_bytes
     refuse_announced(request, limit_bytes=limit_bytes + _FORM_BYTES)
     form = Form(body_chunks(request), boundary_of(request))
     await form.to_file()
     _check_purpose(form.fields.get("purpose", Purpose.BATCH))
     file_id = new_id()
+    digest = hashlib.sha256() if HEADER in request.headers else None
     try:
-        size_bytes = await dependencies.contents.write(file_id, form.file_chunks(), limit_bytes=limit_bytes)
+        chunks = form.file_chunks() if digest is None else _digested(form.file_chunks(), digest)
+        size_bytes = await dependencies.contents.write(file_id, chunks, limit_bytes=limit_bytes)
     except FileTooLarge:
         raise too_large(f"The file is larger than {limit_bytes:,} bytes.") from None
     try:
         await form.to_end()
-        wishes = _read_wishes(form.fields)
+        new = _new_file(request, form, NewFile(file_id, key_id, "", "", size_bytes, None), digest)
     except BaseException:
         await dependencies.contents.remove(file_id)
         raise
+    row = await dependencies.database.write(insert_file_once, new)
+    if isinstance(row, FileRow) and row.id == file_id:
+        return Upload(row, is_new=True)
+    await dependencies.contents.remove(file_id)
+    if isinstance(row, Conflict):
+        raise reused_key()
+    if row is None:
+        raise _deleted_since()
+    return Upload(row, is_new=False)
+
+
+def _new_file(request: Request, form: Form, blank: NewFile, digest: "hashlib._Hash | None") -> NewFile:
+    """Fill in what the form says. Raises ApiError 400."""
+    wishes = _read_wishes(form.fields)
     filename = clean_filename(form.filename)
-    new = NewFile(file_id, key_id, filename, wishes.purpose, size_bytes, wishes.expires_after_s)
-    return await dependencies.database.write(insert_file, new)
+    idempotency = None
+    if digest is not None:
+        said = f"{filename}\n{wishes.purpose}\n{wishes.expires_after_s}\n".encode()
+        asked = hash_of(_ROUTE, said + digest.digest())
+        idempotency = read_idempotency(request.headers, blank.key_id, _ROUTE, asked)
+    return replace(
+        blank,
+        filename=filename,
+        purpose=wishes.purpose,
+        expires_after_s=wishes.expires_after_s,
+        idempotency=idempotency,
+    )
+
+
+async def _digested(chunks: AsyncIterator[bytes], digest: "hashlib._Hash") -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def _deleted_since() -> ApiError:
+    message = f"The file that this {HEADER} made is deleted or has expired. Use a new key to upload it again."
+    return ApiError(409, message, code="file_deleted", param=HEADER, headers=NO_RETRY)
 
 
 def _read_wishes(fields: Mapping[str, str]) -> _Wishes:

@@ -27,6 +27,8 @@ def create(
         print(json.dumps(key))
         return
     print(f"made {key['id']} ({key['name']}); the secret below is shown only now", file=sys.stderr)
+    if "webhook_secret" in key:
+        print(f"its webhooks are signed with {key['webhook_secret']}", file=sys.stderr)
     print(key["secret"])
 
 

@@ -10,7 +10,7 @@ class KeyRing(Protocol):
     """The three things that are done with keys. A key is the admin API's object; all methods raise CommandError."""
 
     def create(self, name: str, expires_at_s: int | None) -> dict[str, Any]:
-        """Make a key; the answer has its `secret`, once."""
+        """Make a key; the answer has its `secret`, once, and its `webhook_secret`."""
         ...
 
     def list(self) -> list[dict[str, Any]]:

@@ -17,8 +17,7 @@ from cli.process import check_surroundings, run_loop, set_up_logs
 from cli.settings import Settings
 from cli.stop_request import StopRequest
 from cli.version import laneway_version
-from cli.wiring import no_provider_warning, open_shared
-from store.signals import Signals
+from cli.wiring import no_provider_warning, open_asking, open_shared
 
 _KEEP_ALIVE_S = 75
 _log = logging.getLogger("laneway.serve")
@@ -44,21 +43,22 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
     async with open_shared(settings, pepper) as shared:
         if warning := no_provider_warning(shared.routes):
             _log.warning("%s", warning)
-        signals = Signals(shared.state_url)
-        dependencies = ApiDependencies(
-            database=shared.database,
-            contents=shared.contents,
-            routes=shared.routes,
-            limits=settings.config.batches,
-            signals=signals,
-            pepper=pepper,
-            master_key=master_key,
-            version=laneway_version(),
-        )
-        try:
+        async with open_asking(shared.database, shared.broker_url, shared.state_url) as asking:
+            dependencies = ApiDependencies(
+                database=shared.database,
+                contents=shared.contents,
+                routes=shared.routes,
+                limits=settings.config.batches,
+                signals=asking.signals,
+                pepper=pepper,
+                master_key=master_key,
+                version=laneway_version(),
+                submit=asking.submitter.submit,
+                replies=asking.replies,
+                api_id=asking.api_id,
+                webhooks=settings.config.webhooks,
+            )
             return await _run_uvicorn(create_app(dependencies), settings, listener)
-        finally:
-            await signals.close()
 
 
 async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket) -> int:

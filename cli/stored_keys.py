@@ -15,6 +15,7 @@ from store.ids import Prefix, new_id, raw_id
 from store.keys import KeyRow, create_key, digest, list_keys, make_secret, revoke_key
 from store.page import Window
 from store.pepper import settle_pepper
+from store.webhook_secret import key_secret
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class StoredKeys:
         if not name.strip() or len(name) > 255 or not name.isprintable():
             raise CommandError("a key's name has 1 to 255 printable characters")
         pepper = find_pepper(self._settings, make=False)
-        secret = make_secret()
+        secret, key_id = make_secret(), new_id()
 
         async def work(database: Database) -> KeyRow:
             if not await database.write(settle_pepper, fingerprint(pepper)):
@@ -42,14 +43,14 @@ class StoredKeys:
                 )
             return await database.write(
                 create_key,
-                key_id=new_id(),
+                key_id=key_id,
                 name=name,
                 digest=digest(pepper, secret),
                 last4=secret[-4:],
                 expires_at_ms=None if expires_at_s is None else expires_at_s * 1000,
             )
 
-        return {**key_object(self._run(work)), "secret": secret}
+        return {**key_object(self._run(work)), "secret": secret, "webhook_secret": key_secret(pepper, key_id)}
 
     def list(self) -> list[dict[str, Any]]:
         async def work(database: Database) -> list[KeyRow]:

@@ -13,7 +13,13 @@ from router.config import ConfigError
 from router.routes import RouteTable, build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
+from store.ids import new_id
 from store.pepper import settle_pepper
+from store.replies import Replies
+from store.signals import Signals
+from workers.broker import create_broker
+from workers.publisher import Publisher
+from workers.submitter import Submitter
 
 _FAMILIAR = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
 
@@ -62,6 +68,30 @@ def redis_urls(settings: Settings) -> tuple[str, str]:
     if not settings.redis_url or not settings.state_url:
         raise CommandError("REDIS_URL is not set: name the Redis of the other processes (`laneway up` starts its own)")
     return settings.redis_url, settings.state_url
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What an API process has to hand jobs to the workers and hear of them."""
+
+    submitter: Submitter
+    replies: Replies
+    signals: Signals
+    api_id: bytes
+
+
+@asynccontextmanager
+async def open_asking(database: Database, broker_url: str, state_url: str) -> AsyncIterator[Asking]:
+    """Open an API process's way to the workers. Redis need not be there."""
+    publisher = Publisher(create_broker(broker_url))
+    asking = Asking(Submitter(database, publisher), Replies(state_url), Signals(state_url), new_id())
+    try:
+        yield asking
+    finally:
+        await asking.submitter.close()
+        publisher.close()
+        await asking.replies.close()
+        await asking.signals.close()
 
 
 @asynccontextmanager

@@ -5,27 +5,22 @@ the reading of every way in which a call can break off. Waiting, retrying and ch
 """
 
 import asyncio
+import contextlib
 import dataclasses
-from typing import Protocol
+from collections.abc import AsyncGenerator
 
 import httpx
 
-from providers.client_body import BodyNotDecodable, BodyTooLarge, read_body
 from providers.client_failures import Progress, broken_off
-from providers.client_transport import AiohttpTransport
+from providers.client_response import read_whole
+from providers.client_stream import StreamedCall, StreamEvent, StreamOrder
+from providers.client_transport import AiohttpTransport, Transport
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects import Dialect, WireRequest, WireResponse, dialect, dialect_names
 from providers.failure import ErrorClass, Failure
 
 ATTEMPT_HEADER = "x-laneway-attempt"
 MAX_CACHED_URLS = 4096
-
-
-class Transport(Protocol):
-    """What the client needs of an httpx transport."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
-    async def aclose(self) -> None: ...
 
 
 class ProviderClient:
@@ -62,6 +57,32 @@ class ProviderClient:
             return dataclasses.replace(outcome, dropped_params=wire.dropped_params)
         return outcome
 
+    async def stream(
+        self, target: Target, endpoint: Endpoint, body: bytes, *, attempt_id: str, timeout_ms: int
+    ) -> AsyncGenerator[StreamEvent]:
+        """Make one streamed call, under the same rules as `call`; yields chunks, then exactly one answer or failure.
+
+        Whoever stops early closes the generator (`contextlib.aclosing`), which closes the call's connection at once.
+        """
+        speaker = self._dialects.get(target.dialect)
+        if speaker is None:
+            yield Failure(ErrorClass.INTERNAL, f"provider {target.provider!r}: no dialect {target.dialect!r}")
+            return
+        wire = speaker.encode(endpoint, body, target, stream=True)
+        if isinstance(wire, Failure):
+            yield wire
+            return
+        timeout_ms = min(timeout_ms, target.total_timeout_ms)
+        try:
+            request = self._request(wire, attempt_id, target.connect_timeout_ms)
+        except Exception as error:
+            yield broken_off(error, Progress(target, timeout_ms, None, handed_over=False))
+            return
+        order = StreamOrder(speaker, endpoint, target, wire, request, timeout_ms)
+        async with contextlib.aclosing(StreamedCall(self._transport, order).events()) as events:
+            async for event in events:
+                yield event
+
     async def aclose(self) -> None:
         """Close the connections. Calls still running end as failures of class `network`."""
         await self._transport.aclose()
@@ -79,7 +100,7 @@ class ProviderClient:
             async with asyncio.timeout(timeout_ms / 1_000):
                 response = await self._transport.handle_async_request(request)
                 status = response.status_code
-                return await _read(response, target.max_response_bytes)
+                return await read_whole(response, target.max_response_bytes)
         except Exception as error:
             handed_over = request is not None and bool(request.extensions.get("handed_over"))
             return broken_off(error, Progress(target, timeout_ms, status, handed_over))
@@ -94,18 +115,3 @@ class ProviderClient:
         headers.append((ATTEMPT_HEADER.encode(), attempt_id.encode("latin-1")))
         extensions = {"timeout": {"connect": connect_timeout_ms / 1_000}}
         return httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(wire.content), extensions=extensions)
-
-
-async def _read(response: httpx.Response, max_bytes: int) -> WireResponse:
-    """Read a response whole. A refusal stays one when its body cannot be read: its status says enough."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    try:
-        body = await read_body(response.stream, headers.get("content-encoding", ""), max_bytes)
-    except (BodyTooLarge, BodyNotDecodable, httpx.TransportError):
-        if response.status_code < 300:
-            raise
-        body = b""
-    finally:
-        await response.stream.aclose()
-    return WireResponse(response.status_code, headers, body)

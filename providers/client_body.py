@@ -1,10 +1,11 @@
 """A response body, read whole and decompressed under one cap, so that no body can fill the memory."""
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
 
 IDENTITY = ("", "identity")
 ZLIB_FAMILY = ("gzip", "x-gzip", "deflate")
+MAX_PIECE_BYTES = 1 << 18
 _AUTO_HEADER = zlib.MAX_WBITS | 32
 
 
@@ -35,6 +36,35 @@ async def read_body(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int)
             raise BodyTooLarge
         kept.append(piece)
     return kept[0] if len(kept) == 1 else b"".join(kept)
+
+
+async def read_pieces(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int) -> AsyncGenerator[bytes]:
+    """Decompress a body while it arrives; no piece is empty. Raises as `read_body` does."""
+    encoding = encoding.strip().lower()
+    if encoding not in (*IDENTITY, *ZLIB_FAMILY):
+        raise BodyNotDecodable(f"content-encoding {encoding[:40]!r} is not understood")
+    size = 0
+    async for piece in pieces if encoding in IDENTITY else _decompressed(pieces):
+        size += len(piece)
+        if size > max_bytes:
+            raise BodyTooLarge
+        if piece:
+            yield piece
+
+
+async def _decompressed(pieces: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    decoder = zlib.decompressobj(_AUTO_HEADER)
+    try:
+        async for piece in pieces:
+            while piece:
+                if decoder.eof:
+                    decoder = zlib.decompressobj(_AUTO_HEADER)
+                yield decoder.decompress(piece, MAX_PIECE_BYTES)
+                piece = decoder.unused_data or decoder.unconsumed_tail
+    except zlib.error:
+        raise BodyNotDecodable("its compression is damaged") from None
+    if not decoder.eof:
+        raise BodyNotDecodable("its compressed body is cut short")
 
 
 async def _read_compressed(pieces: AsyncIterable[bytes], max_bytes: int) -> bytes:

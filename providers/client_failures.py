@@ -20,6 +20,10 @@ from providers.completion import Target
 from providers.failure import ErrorClass, Failure
 
 
+class IdleTooLong(TimeoutError):
+    """Nothing came for longer than the target allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a call had come when it broke off."""
@@ -46,6 +50,8 @@ def broken_off(error: Exception, progress: Progress) -> Failure:
 
 def _read_error(error: Exception, progress: Progress) -> tuple[ErrorClass, str]:
     match error:
+        case IdleTooLong():
+            return ErrorClass.TIMEOUT, f"nothing came for {progress.target.idle_timeout_ms} ms"
         case TimeoutError() | asyncio.TimeoutError():
             return ErrorClass.TIMEOUT, _timed_out(progress)
         case httpx.ConnectTimeout():

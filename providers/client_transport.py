@@ -10,6 +10,7 @@ idempotent methods; this transport sends nothing but POST and follows no redirec
 
 import ssl
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 import aiohttp
 import certifi
@@ -20,6 +21,13 @@ from yarl import URL
 KEEP_ALIVE_S = 15.0
 DNS_TTL_S = 60
 MAX_CACHED_URLS = 4096
+
+
+class Transport(Protocol):
+    """What the client needs of an httpx transport."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response: ...
+    async def aclose(self) -> None: ...
 
 
 class RequestBody(aiohttp.Payload):

@@ -48,6 +48,8 @@ class Target:
     connect_timeout_ms: int = 10_000
     total_timeout_ms: int = 600_000
     """Upper bound of one call from the first byte sent to the last byte read; a job's own deadline may cut it."""
+    idle_timeout_ms: int = 60_000
+    """The longest silence within a streamed answer; comments count as life."""
     max_response_bytes: int = 32 * 1024 * 1024
     """Bodies larger than this, counted after decompression, are refused as `invalid_response`."""
 

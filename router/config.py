@@ -22,6 +22,7 @@ from router.schema import (
     Section,
     ServerConfig,
     StoreConfig,
+    WebhooksConfig,
     empty_is_no_entry,
 )
 from router.suggestion import or_one_of
@@ -38,6 +39,7 @@ __all__ = [
     "RoutingConfig",
     "ServerConfig",
     "StoreConfig",
+    "WebhooksConfig",
     "parse_config",
 ]
 
@@ -48,7 +50,6 @@ class Config(Section):
     planned: ClassVar[Mapping[str, str]] = {
         "broker": "the queue's server is named by the environment variable REDIS_URL",
         "keys": "keys are made with the command line, not in the file",
-        "webhooks": "webhooks are not configured in the file in this version",
         "model_list": "this is the shape of a LiteLLM file, which is not read in this version",
         "litellm_settings": "this is the shape of a LiteLLM file, which is not read in this version",
         "router_settings": "this is the shape of a LiteLLM file, which is not read in this version",
@@ -64,6 +65,7 @@ class Config(Section):
     batches: BatchLimits = Field(default_factory=BatchLimits)
     store: StoreConfig = Field(default_factory=StoreConfig)
     server: ServerConfig = Field(default_factory=ServerConfig)
+    webhooks: WebhooksConfig = Field(default_factory=WebhooksConfig)
 
 
 def parse_config(data: Mapping[str, object], environ: Mapping[str, str]) -> Config:

@@ -14,6 +14,7 @@ from providers.price import Price
 from router.decision import RetryPolicy
 from router.measures import Count, DurationMs, PriceNanousd, SizeBytes
 from router.values import BaseUrl, DatabaseUrl, HeaderName, HeaderValue, Listen, ModelName, Secret, Use
+from router.webhook_url import TargetRules
 
 _NO_LIMITS = "provider limits are not enforced in this version"
 
@@ -176,6 +177,31 @@ class StoreConfig(Section):
     """How long the bodies and files of batches and async jobs are kept after the end."""
     files: Literal["local", "database"] | None = None
     """Where files live; None is local for SQLite and the database for PostgreSQL."""
+
+
+def _listed(value: object) -> object:
+    """Take `5, 5m, 2h`, as a variable of the environment writes a list, for the list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class WebhooksConfig(Section):
+    """Where events may be sent, how long a receiver may take, and when a failed delivery is tried again."""
+
+    retry_schedule_ms: Annotated[tuple[DurationMs, ...], BeforeValidator(_listed), Field(max_length=50)] = Field(
+        default=tuple(1_000 * seconds for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)),
+        alias="retry_schedule_s",
+    )
+    """The wait after each failure, up to a tenth longer; after the last one the delivery has failed."""
+    timeout_ms: DurationMs = Field(default=15_000, alias="timeout")
+    """Total time until the receiver's status."""
+    allow_private_targets: bool = False
+    """Also plain http, private and loopback addresses: whoever holds a key can then reach them."""
+    allow_high_ports: bool = False
+    """Also ports from 1024 on."""
+
+    def rules(self) -> TargetRules:
+        """The rules for a URL."""
+        return TargetRules(self.allow_private_targets, self.allow_high_ports)
 
 
 class ServerConfig(Section):

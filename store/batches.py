@@ -9,8 +9,10 @@ from sqlalchemy import Connection, Row, func, insert, select, true, update
 
 from router.lifecycle import BATCH_ACTIVE, BatchEvent, BatchStatus, batch_statuses_before
 from store.files import get_file
+from store.idempotency import Conflict, Existing, IdempotencyKey, free_key, take_key
 from store.page import Page, Window, read_page
 from store.tables import batch
+from store.webhooks import NewWebhook, insert_endpoint
 
 BATCH_PURPOSE = "batch"
 """The purpose of files that a batch can read."""
@@ -35,6 +37,9 @@ class NewBatch:
     max_open: int | None = None
     """How many unfinished batches the key may have, this one included; None is without limit."""
     retry_of: bytes | None = None
+    webhook: NewWebhook | None = None
+    """Who is told when it ends."""
+    idempotency: IdempotencyKey | None = None
 
 
 class NoBatch(StrEnum):
@@ -92,8 +97,25 @@ class BatchRow:
     cancelled_at_ms: int | None
 
 
-def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch:
-    """Make a batch in `validating`, if its input file is the key's own and its limits allow it."""
+def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch | Conflict:
+    """Make a batch in `validating`, if its input file is the key's own and its limits allow it.
+
+    The same request under the same idempotency key gets the batch that it made before, as it stands now.
+    """
+    before = None if new.idempotency is None else take_key(connection, now_ms, new.idempotency, new.batch_id)
+    if isinstance(before, Conflict):
+        return before
+    if isinstance(before, Existing):
+        found = get_batch(connection, now_ms, new.key_id, before.object_id)
+        assert found is not None
+        return found
+    made = _create(connection, now_ms, new)
+    if isinstance(made, NoBatch) and new.idempotency is not None:
+        free_key(connection, new.idempotency, new.batch_id)
+    return made
+
+
+def _create(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch:
     source = get_file(connection, now_ms, new.key_id, new.input_file_id, for_update=True)
     if source is None:
         return NoBatch.NO_FILE
@@ -116,6 +138,8 @@ def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow
             expires_at_ms=now_ms + new.window_ms,
         )
     )
+    if new.webhook is not None:
+        insert_endpoint(connection, now_ms, new.key_id, new.batch_id, new.webhook)
     made = get_batch(connection, now_ms, new.key_id, new.batch_id)
     assert made is not None
     return made

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, select, update
 from providers.failure import ErrorClass
 from router.lifecycle import JOB_ACTIVE, BatchStatus, JobState
 from router.outcome import AttemptOutcome
+from store.ended_job import EndedJob
+from store.events import job_ended, record
 from store.progress import BatchProgress, record_progress
 from store.tables import attempt, batch, job, slices
 
@@ -107,10 +109,10 @@ def _end(connection: Connection, now_ms: int, closing: Closing, job_ids: Sequenc
     return len(job_ids)
 
 
-def expire_jobs(connection: Connection, now_ms: int) -> list[bytes]:
-    """End single jobs whose deadline has passed; returns those whose calls may still run and are to be cut."""
+def expire_jobs(connection: Connection, now_ms: int) -> list[EndedJob]:
+    """End single jobs whose deadline has passed, and say which: running calls are to be cut, waiting callers told."""
     late = connection.execute(
-        select(job.c.id, job.c.state)
+        select(job.c.id, job.c.state, job.c.attempt, job.c.reply_to, job.c.key_id, job.c.notify)
         .where(job.c.batch_id.is_(None), job.c.state.in_(JOB_ACTIVE), job.c.deadline_at_ms <= now_ms)
         .order_by(job.c.id)
         .limit(_JOBS)
@@ -122,4 +124,5 @@ def expire_jobs(connection: Connection, now_ms: int) -> list[bytes]:
             .where(job.c.id.in_([row.id for row in late]))
             .values(state=JobState.EXPIRED, error_class=ErrorClass.EXPIRED, finished_at_ms=now_ms)
         )
-    return [row.id for row in late if row.state == JobState.IN_PROGRESS]
+        record(connection, now_ms, [job_ended(row.key_id, row.id, JobState.EXPIRED) for row in late if row.notify])
+    return [EndedJob(row.id, row.attempt, row.reply_to, row.state == JobState.IN_PROGRESS) for row in late]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from router.lifecycle import BATCH_ACTIVE
+from store.idempotency import Conflict, Existing, IdempotencyKey, take_key
 from store.page import Page, Window, read_page
 from store.tables import batch, file
 
@@ -42,6 +43,19 @@ class NewFile:
     size_bytes: int
     expires_after_s: int | None
     """Counted from the creation of the record; None keeps it until it is deleted."""
+    idempotency: IdempotencyKey | None = None
+
+
+def insert_file_once(connection: Connection, now_ms: int, new: NewFile) -> FileRow | Conflict | None:
+    """Record a file, unless the same upload under the same idempotency key made one: then that is returned.
+
+    None: it made one that its owner deleted, or that expired. Where this file was not recorded, its bytes are to be
+    removed.
+    """
+    before = None if new.idempotency is None else take_key(connection, now_ms, new.idempotency, new.file_id)
+    if isinstance(before, Existing):
+        return get_file(connection, now_ms, new.key_id, before.object_id)
+    return before or insert_file(connection, now_ms, new)
 
 
 def insert_file(connection: Connection, now_ms: int, new: NewFile) -> FileRow:

@@ -7,7 +7,7 @@ ledger move in the same transaction, so they are exact, and running a group twic
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,16 +18,18 @@ from router.lifecycle import JOB_TERMINAL, JobState
 from router.outcome import AttemptOutcome
 from store.accounting import charge
 from store.bulk import execute_many
+from store.events import Ended, job_ended, record
 from store.progress import BatchProgress, record_progress
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
 from store.tables import AnyRow, attempt, job, result
 
 _SETTLED = {AttemptOutcome.OK, AttemptOutcome.LATE_OK, AttemptOutcome.ERROR, AttemptOutcome.RELEASED}
+_ENDS_AS = {ErrorClass.EXPIRED: JobState.EXPIRED, ErrorClass.CANCELLED: JobState.CANCELLED}
 _Rows = list[dict[str, Any]]
 
 
 _LOCK = (
-    select(job.c.id, job.c.state, job.c.attempt)
+    select(job.c.id, job.c.state, job.c.attempt, job.c.notify)
     .where(job.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(job.c.id)
     .with_for_update()
@@ -103,6 +105,9 @@ class _Writes:
     results: _Rows = field(default_factory=list)
     late_costs: _Rows = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
+    events: list[Ended] = field(default_factory=list)
+    known: list[Settlement] = field(default_factory=list)
+    """Written before: by an earlier try whose commit was not answered, or a settlement that came twice."""
     progress: dict[bytes, BatchProgress] = field(default_factory=lambda: defaultdict(BatchProgress))
 
 
@@ -114,6 +119,11 @@ class Finish:
     """How many jobs went to each state."""
     to_write: bool
     """Whether a batch waits for its files to be written now."""
+    to_send: bool
+    """Whether an event waits to be sent to a webhook now."""
+    ended: tuple[tuple[Settlement, JobState], ...]
+    """The settlements whose jobs have ended and have a waiting caller, each with its job's state. One that did not end
+    it itself (another did, or it had been written before) has the verdict `Abandoned`."""
 
 
 def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement]) -> Finish:
@@ -126,15 +136,28 @@ def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement
     writes = _Writes()
     for settlement in settlements:
         before = late.get((settlement.job_id, settlement.n))
-        if before not in _SETTLED:
-            _decide(writes, settlement, jobs[settlement.job_id], now_ms)
-            _count_call(writes, settlement, was_unknown=before == AttemptOutcome.UNKNOWN)
+        if before in _SETTLED:
+            writes.known.append(replace(settlement, verdict=Abandoned()))
+            continue
+        _decide(writes, settlement, jobs[settlement.job_id], now_ms)
+        _count_call(writes, settlement, was_unknown=before == AttemptOutcome.UNKNOWN)
     _write(connection, now_ms, writes)
+    to_send = record(connection, now_ms, writes.events) > 0
     charge(connection, now_ms, writes.settled)
     to_write = record_progress(connection, now_ms, writes.progress)
     states = Counter(row["b_state"] for row in writes.ended)
     states[JobState.QUEUED] = len(writes.queued) + len(writes.given_back)
-    return Finish(states, to_write)
+    return Finish(states, to_write, to_send, tuple(_ended_now(writes, jobs)))
+
+
+def _ended_now(writes: _Writes, jobs: dict[bytes, AnyRow]) -> Iterator[tuple[Settlement, JobState]]:
+    """Pair the settlements that a caller waits for with their jobs' states, where those are over."""
+    awaited = [each for each in (*writes.settled, *writes.known) if each.reply_to is not None]
+    states = {row["b_id"]: row["b_state"] for row in writes.ended} if awaited else {}
+    for settlement in awaited:
+        state = states.get(settlement.job_id) or JobState(jobs[settlement.job_id].state)
+        if state in JOB_TERMINAL:
+            yield settlement, state
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, AnyRow]:
@@ -165,13 +188,13 @@ def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -
     cost = settlement.cost_nanousd or 0
     match settlement.verdict:
         case Completed(body) if row.state not in JOB_TERMINAL:
-            writes.ended.append(_ended(settlement, JobState.COMPLETED, now_ms))
+            _end(writes, settlement, row, _ended(settlement, JobState.COMPLETED, now_ms))
             writes.results.append({"job_id": settlement.job_id, "attempt_n": settlement.n, "body": body})
         case Requeued() as back if current:
             writes.queued.append({"b_id": settlement.job_id, "b_cost": cost} | _requeue(back))
         case Failed(error_class, error_json) if current:
-            state = JobState.EXPIRED if error_class == ErrorClass.EXPIRED else JobState.FAILED
-            writes.ended.append(_ended(settlement, state, now_ms, error_class, error_json))
+            state = _ENDS_AS.get(error_class, JobState.FAILED)
+            _end(writes, settlement, row, _ended(settlement, state, now_ms, error_class, error_json))
         case Abandoned() if current:  # nothing else would ever move a job whose attempt has ended
             writes.given_back.append({"b_id": settlement.job_id, "b_cost": cost, "b_now": now_ms})
         case verdict:  # the job went on without this attempt: only the attempt's own row is written
@@ -181,6 +204,13 @@ def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -
                 writes.late_costs.append({"b_id": settlement.job_id, "b_cost": cost})
             settlement = replace(settlement, verdict=Abandoned())
     writes.settled.append(settlement)
+
+
+def _end(writes: _Writes, settlement: Settlement, row: AnyRow, ended: dict[str, Any]) -> None:
+    """End a job, with an event where somebody wants to be told."""
+    writes.ended.append(ended)
+    if row.notify:
+        writes.events.append(job_ended(settlement.key_id, settlement.job_id, ended["b_state"]))
 
 
 def _ended(

@@ -19,6 +19,7 @@ class Prefix(StrEnum):
     FILE = "file-"
     KEY = "key_"
     EVENT = "evt_"
+    DELIVERY = "delivery_"
 
 
 def new_id() -> bytes:

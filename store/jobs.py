@@ -1,12 +1,14 @@
 """Jobs as their owner sees them, each with its receipt: what was asked, and every call that was made for it."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from providers.completion import Usage
+from store.page import Page, Window
 from store.tables import AnyRow, attempt, job, result
 
 
@@ -51,14 +53,24 @@ class JobRow:
     cost_nanousd: int
     result: bytes | None
     """The answer's body, for as long as it is kept; None unless the job completed."""
-    result_attempt_n: int | None
     attempts: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list shows; None is all. Without a batch these are the single jobs."""
+
+    status: str | None = None
+    model: str | None = None
+    """The name that was asked for."""
+    endpoint: str | None = None
+    batch_id: bytes | None = None
 
 
 def get_job(connection: Connection, _now_ms: int, key_id: bytes, job_id: bytes) -> JobRow | None:
     """Read one job of a key; None when there is none, or it is another key's."""
     query = (
-        select(job, result.c.body.label("result_body"), result.c.attempt_n.label("result_n"))
+        select(job, result.c.body.label("result_body"))
         .outerjoin(result, result.c.job_id == job.c.id)
         .where(job.c.id == job_id, job.c.key_id == key_id)
     )
@@ -66,6 +78,46 @@ def get_job(connection: Connection, _now_ms: int, key_id: bytes, job_id: bytes) 
     if row is None:
         return None
     attempts = connection.execute(select(attempt).where(attempt.c.job_id == job_id).order_by(attempt.c.n))
+    return _job(row, row.result_body, [_attempt(each) for each in attempts])
+
+
+def list_jobs(
+    connection: Connection, _now_ms: int, key_id: bytes, window: Window, which: JobFilter
+) -> Page[JobRow] | None:
+    """List a key's jobs, newest first (the lines of a batch: last line first), without their answers.
+
+    None when the cursor is no job of this list.
+    """
+    owned = (job.c.key_id == key_id) & (
+        job.c.batch_id.is_(None) if which.batch_id is None else job.c.batch_id == which.batch_id
+    )
+    place = job.c.id if which.batch_id is None else job.c.line_no
+    query = select(job).where(owned, *_chosen(which)).order_by(place.desc()).limit(window.limit + 1)
+    if window.after is not None:
+        last = connection.execute(select(place).where(owned, job.c.id == window.after)).scalar()
+        if last is None:
+            return None
+        query = query.where(place < last)
+    rows = connection.execute(query).all()
+    calls = _attempts_of(connection, [row.id for row in rows[: window.limit]])
+    items = tuple(_job(row, None, calls[row.id]) for row in rows[: window.limit])
+    return Page(items, len(rows) > window.limit)
+
+
+def _chosen(which: JobFilter) -> list[ColumnElement[bool]]:
+    wishes = ((job.c.state, which.status), (job.c.route, which.model), (job.c.endpoint, which.endpoint))
+    return [column == wish for column, wish in wishes if wish is not None]
+
+
+def _attempts_of(connection: Connection, job_ids: list[bytes]) -> dict[bytes, list[AttemptRow]]:
+    calls: dict[bytes, list[AttemptRow]] = defaultdict(list)
+    rows = connection.execute(select(attempt).where(attempt.c.job_id.in_(job_ids)).order_by(attempt.c.n))
+    for row in rows:
+        calls[row.job_id].append(_attempt(row))
+    return calls
+
+
+def _job(row: AnyRow, body: bytes | None, attempts: list[AttemptRow]) -> JobRow:
     return JobRow(
         id=row.id,
         batch_id=row.batch_id,
@@ -82,9 +134,8 @@ def get_job(connection: Connection, _now_ms: int, key_id: bytes, job_id: bytes) 
         error=json.loads(row.error_json) if row.error_json else None,
         metadata=json.loads(row.metadata_json) if row.metadata_json else {},
         cost_nanousd=row.cost_nanousd,
-        result=row.result_body,
-        result_attempt_n=row.result_n,
-        attempts=tuple(_attempt(each) for each in attempts),
+        result=body,
+        attempts=tuple(attempts),
     )
 
 

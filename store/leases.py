@@ -15,6 +15,8 @@ from providers.failure import ErrorClass
 from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.accounting import exposure_line, write_settle_lines
+from store.ended_job import EndedJob
+from store.events import job_ended, record
 from store.progress import BatchProgress, record_progress
 from store.tables import AnyRow, attempt, job, worker
 
@@ -95,8 +97,16 @@ def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:
     )
 
 
-def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
-    """Take back what dead workers held; returns the jobs that are queued again. Safe to run anywhere, any time.
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What became of the jobs that dead workers held."""
+
+    requeued: list[bytes]
+    poisoned: list[EndedJob]
+
+
+def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
+    """Take back what dead workers held. Safe to run anywhere, any time.
 
     Every attempt past its lease ends as `unknown`. Its job, if it still waits for that attempt, is queued as a single
     job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often.
@@ -109,7 +119,7 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
         .with_for_update(skip_locked=True)
     ).all()
     if not rows:
-        return []
+        return Rescue([], [])
     jobs = _lock_jobs(connection, [row.job_id for row in rows])
     _end_attempts(connection, now_ms, rows, jobs)
     held = [jobs[row.job_id] for row in rows if _still_waits(jobs[row.job_id], row.n)]
@@ -118,12 +128,21 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
     _requeue(connection, rescued, now_ms + jitter_ms)
     _fail_poisoned(connection, now_ms, poisoned)
     _count(connection, now_ms, [jobs[row.job_id] for row in rows], poisoned)
-    return rescued
+    return Rescue(rescued, [EndedJob(row.id, row.attempt, row.reply_to, was_running=False) for row in poisoned])
 
 
 def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
     rows = connection.execute(
-        select(job.c.id, job.c.state, job.c.attempt, job.c.crashes, job.c.batch_id)
+        select(
+            job.c.id,
+            job.c.state,
+            job.c.attempt,
+            job.c.crashes,
+            job.c.batch_id,
+            job.c.reply_to,
+            job.c.key_id,
+            job.c.notify,
+        )
         .where(job.c.id.in_(job_ids))
         .order_by(job.c.id)
         .with_for_update()
@@ -168,6 +187,7 @@ def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) 
                 error_json=POISON_ERROR,
             )
         )
+        record(connection, now_ms, [job_ended(row.key_id, row.id, JobState.FAILED) for row in rows if row.notify])
 
 
 POISON_ERROR = (

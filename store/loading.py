@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, insert, update
 
 from providers.failure import ErrorClass
 from router.lifecycle import BatchStatus, JobState
+from store.events import batch_ended, record
 from store.ids import new_id
 from store.keeping import KeptBatch
 from store.progress import BatchProgress, record_progress
@@ -59,19 +60,22 @@ def accept(
 def reject(connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, errors_json: str) -> bool:
     """Record that the input cannot be used: the batch has `failed`, or was `cancelled` before anybody knew."""
     validating = batch.c.status == BatchStatus.VALIDATING
-    return bool(
-        connection.execute(
-            update(batch)
-            .where(batch.c.id == batch_id, batch.c.keeper == worker_id, batch.c.validated_at_ms.is_(None))
-            .values(
-                errors_json=errors_json,
-                validated_at_ms=now_ms,
-                status=case((validating, BatchStatus.FAILED), else_=BatchStatus.CANCELLED),
-                failed_at_ms=case((validating, now_ms), else_=None),
-                cancelled_at_ms=case((validating, None), else_=now_ms),
-            )
-        ).rowcount
-    )
+    ended = connection.execute(
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.keeper == worker_id, batch.c.validated_at_ms.is_(None))
+        .values(
+            errors_json=errors_json,
+            validated_at_ms=now_ms,
+            status=case((validating, BatchStatus.FAILED), else_=BatchStatus.CANCELLED),
+            failed_at_ms=case((validating, now_ms), else_=None),
+            cancelled_at_ms=case((validating, None), else_=now_ms),
+        )
+        .returning(batch.c.key_id, batch.c.status)
+    ).first()
+    if ended is None:
+        return False
+    record(connection, now_ms, [batch_ended(ended.key_id, batch_id, BatchStatus(ended.status))])
+    return True
 
 
 def load_chunk(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from router.lifecycle import BatchStatus
-from store.ids import new_id
+from store.events import batch_ended, record
 from store.keeping import KeptBatch
-from store.tables import batch, event, file, job, result
+from store.tables import batch, file, job, result
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,7 @@ def publish_output(
     if not ended:
         return False
     _insert_files(connection, now_ms, kept, files)
-    connection.execute(
-        insert(event).values(
-            id=new_id(), key_id=kept.key_id, object_id=kept.id, type=f"batch.{final}", created_at_ms=now_ms
-        )
-    )
+    record(connection, now_ms, [batch_ended(kept.key_id, kept.id, final)])
     return True
 
 

@@ -2,17 +2,18 @@
 
 Each API process hears one channel. A message is one line of JSON, then the bytes that it speaks of:
 
-    {"job": "<32 hex digits>", "kind": "event" | "end", "seq": N, "n": attempt}\\n<bytes>
+    {"job": "<32 hex digits>", "kind": "event" | "end", "seq": N, "n": attempt, ...}\\n<bytes>
 
-`event` carries one streamed event's `data`; `seq` counts them from 0 within the attempt, so a lost one is noticed.
-`end` says that the job has ended and SQL knows how: the answer follows when it is small enough, else the API reads it
-there. A sender learns how many processes heard it: none means that the one that asked is gone.
+`event` carries one or more streamed chunks, one a line; `seq` is the number of the first. A listener gets each chunk as
+a reply of its own; they are counted from 0 within the attempt, so a lost one is noticed. `end` says that the job has
+ended and SQL knows how: the answer, or the error, follows when it is small enough, else the API reads it there. A
+sender learns how many processes heard it: none means that the one that asked is gone.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import orjson
@@ -22,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from store.keyspace import reply_channel
+from store.outbox import Outbox
 
 MOST_BODY_BYTES = 1 << 20
 """Larger answers are not sent along: the API reads them from SQL."""
@@ -51,8 +53,17 @@ class Reply:
     """The number of the event within its attempt, from 0; for `end`, how many events there were."""
     state: str = ""
     """For `end`: the job's state."""
+    error_class: str = ""
+    """For the `end` of a job that did not complete: why, a word of the closed list."""
+    status: int | None = None
+    """For the `end` of a job that failed: the provider's HTTP status; None when no response came."""
+    provider: str = ""
+    """For the `end` of a job that completed: who answered. Empty: the API asks SQL."""
+    cost_nanousd: int | None = None
+    """For the same: what this attempt cost; None when that is not known."""
     body: bytes | None = None
-    """The event's data, or the answer; None when it is to be read from SQL."""
+    """The chunk as JSON; or of the end: the whole answer, for a job that did not complete OpenAI's error object
+    {message, type, param, code}. None when it is to be read from SQL."""
 
 
 class Replies:
@@ -65,24 +76,32 @@ class Replies:
             socket_timeout=None,  # a listener waits for ever; every send has its own deadline
             retry=Retry(NoBackoff(), 0),
         )
+        self._outbox = Outbox(self._redis, _SEND_S)
+
+    def post(self, to: bytes, reply: Reply) -> "asyncio.Future[int | None]":
+        """Send a reply without waiting; the future says what `send` returns and may be dropped."""
+        return self._outbox.put(reply_channel(to), _encode(reply))
 
     async def send(self, to: bytes, reply: Reply) -> int | None:
         """Send a reply to an API process; returns how many heard it, None when Redis cannot be used. Never raises."""
-        head = {
-            "job": reply.job_id.hex(),
-            "kind": reply.kind,
-            "n": reply.n,
-            "seq": reply.seq,
-            "state": reply.state,
-            "body": reply.body is not None,
-        }
-        data = orjson.dumps(head) + b"\n" + (reply.body or b"")
+        return await self.post(to, reply)
+
+    async def send_events(self, to: bytes, first: Reply, chunks: Sequence[bytes]) -> int | None:
+        """Send chunks that arrived together in one message; `first` says whose they are and the first one's `seq`.
+
+        Each chunk is JSON without a line break. Returns as `send` does.
+        """
+        return await self.post(to, replace(first, body=b"\n".join(chunks)))
+
+    async def unheard(self, processes: Iterable[bytes]) -> frozenset[bytes]:
+        """Tell which of these API processes are gone: nobody hears their channel. None of them when Redis is away."""
+        channels = {reply_channel(each).encode(): each for each in processes}
         try:
             async with asyncio.timeout(_SEND_S):
-                return int(await self._redis.publish(reply_channel(to), data))
-        except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("reply for job %s not sent: %s", reply.job_id.hex(), type(error).__name__)
-            return None
+                counts = await self._redis.pubsub_numsub(*channels)
+        except (RedisError, OSError, TimeoutError):
+            return frozenset()
+        return frozenset(channels[name] for name, heard in counts if heard == 0 and isinstance(name, bytes))
 
     async def listen(self, me: bytes) -> AsyncIterator[Reply]:
         """Yield the replies to this process until cancelled; `listening` comes first and after every interruption."""
@@ -94,7 +113,8 @@ class Replies:
                         if message["type"] == "subscribe":
                             yield Reply(ReplyKind.LISTENING)
                         elif message["type"] == "message":
-                            yield _decode(message["data"])
+                            for reply in _decode(message["data"]):
+                                yield reply
             except (RedisError, OSError) as error:
                 _log.info("reply channel lost (%s), listening again in 0.2 s", type(error).__name__)
                 await asyncio.sleep(0.2)
@@ -108,18 +128,42 @@ class Replies:
             return False
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Let what was posted go out, at most two seconds, then close the connections."""
+        await self._outbox.close()
         await self._redis.aclose()
 
 
-def _decode(data: bytes) -> Reply:
+def _encode(reply: Reply) -> bytes:
+    head: dict[str, str | int | bool | None] = {
+        "job": reply.job_id.hex(),
+        "kind": reply.kind,
+        "n": reply.n,
+        "seq": reply.seq,
+        "body": reply.body is not None,
+    }
+    if reply.kind is ReplyKind.END:
+        head |= {"state": reply.state, "class": reply.error_class, "status": reply.status}
+        head |= {"provider": reply.provider, "cost": reply.cost_nanousd}
+    return orjson.dumps(head) + b"\n" + (reply.body or b"")
+
+
+def _decode(data: bytes) -> Iterator[Reply]:
     head, _, body = data.partition(b"\n")
     said = orjson.loads(head)
-    return Reply(
+    reply = Reply(
         kind=ReplyKind(said["kind"]),
         job_id=bytes.fromhex(said["job"]),
         n=said["n"],
         seq=said["seq"],
-        state=said["state"],
+        state=said.get("state", ""),
+        error_class=said.get("class", ""),
+        status=said.get("status"),
+        provider=said.get("provider", ""),
+        cost_nanousd=said.get("cost"),
         body=body if said["body"] else None,
     )
+    if reply.kind is not ReplyKind.EVENT or b"\n" not in body:
+        yield reply
+        return
+    for place, chunk in enumerate(body.split(b"\n")):
+        yield replace(reply, seq=reply.seq + place, body=chunk)

@@ -69,3 +69,9 @@ class Settlement:
     provider_request_id: str | None = None
     served_model: str | None = None
     dropped_params: tuple[str, ...] = ()
+    reply_to: bytes | None = None
+    """The API process that waits for the job; it is told the end, nothing of it is written."""
+    provider: str = ""
+    """The deployment's provider, told together with the end; the attempt's row has it since the claim."""
+    events: int = 0
+    """How many chunks of a stream went to that process before this end."""

@@ -27,6 +27,8 @@ class Control:
 
     batches_changed: bool = False
     """A batch waits to be loaded, closed or written."""
+    deliveries_due: bool = False
+    """An event waits to be sent to a webhook."""
     cancel_jobs: list[str] = field(default_factory=list)
     """Hex ids of jobs whose running calls are to be cut now."""
 
@@ -45,6 +47,10 @@ class Signals:
     async def batches_changed(self) -> None:
         """Tell the workers to look at the batches now. Best effort: takes at most 200 ms and never raises."""
         await self._send(Control(batches_changed=True))
+
+    async def deliveries_due(self) -> None:
+        """Tell the workers to look at the webhook deliveries now. Best effort, as above."""
+        await self._send(Control(deliveries_due=True))
 
     async def cancel_jobs(self, job_ids: list[bytes]) -> None:
         """Tell the workers to cut the running calls of these jobs. Best effort, as above."""

@@ -22,6 +22,8 @@ from store.keyspace import NAMESPACE, queue_list
 
 _PEEK_S = 1.5
 _SOCKET_S = 10.0
+_CONNECT_S = 2.0
+_PUBLISH_S = 1.0
 _ROOM_S = 0.5
 _HEARTBEAT_MS = 30_000
 
@@ -30,9 +32,17 @@ WaitForRoom = Callable[[str, float], bool]
 
 
 def create_broker(url: str, wait_for_room: WaitForRoom | None = None) -> "LanewayBroker":
-    """Make a broker: with `wait_for_room` for a worker, without it for a process that only publishes."""
+    """Make a broker: with `wait_for_room` for a worker, without it for a process that only publishes.
+
+    Who only publishes never waits for a message, and does not wait long for Redis: callers are waiting for it.
+    """
+    publishes = wait_for_room is None
     client = redis.Redis.from_url(
-        url, socket_timeout=_SOCKET_S, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0), protocol=2
+        url,
+        socket_timeout=_PUBLISH_S if publishes else _SOCKET_S,
+        socket_connect_timeout=_PUBLISH_S if publishes else _CONNECT_S,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
     )
     return LanewayBroker(client, wait_for_room)
 

@@ -73,6 +73,20 @@ def conclude_failure(
     )  # fmt: skip
 
 
+def conclude_final(job: ClaimedJob, failure: Failure) -> Settlement:
+    """Settle a call after which the job is over, whatever the rules for retries say: its caller has a part already."""
+    unknown = failure.outcome_unknown
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=Failed(failure.error_class, error_json(failure)),
+        outcome=AttemptOutcome.UNKNOWN if unknown else AttemptOutcome.ERROR,
+        cost_basis=CostBasis.UNKNOWN if unknown else CostBasis.NONE,
+        error_class=failure.error_class,
+        http_status=failure.http_status,
+        provider_request_id=_clean(failure.provider_request_id),
+    )  # fmt: skip
+
+
 def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
     """Settle a call that was cut: it may have been billed.
 

@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Usage
@@ -19,16 +20,19 @@ from router.decision import RetryPolicy
 from router.routes import Deployment, Route, RouteTable
 from store.claim import ClaimedJob
 from store.leases import SUSPECT_CRASHES
+from store.replies import Replies
 from store.settlement import Settlement
 from workers.conclusion import (
     Moment,
     conclude_answer,
     conclude_cut,
     conclude_failure,
+    conclude_final,
     conclude_unsent,
 )
 from workers.lane import Lane
 from workers.queues import provider_of
+from workers.streaming import Stream, stopped, unheard
 
 _LONGEST_HOLD_MS = 10_000
 _log = logging.getLogger(__name__)
@@ -43,16 +47,20 @@ class Engine:
         prices: PriceBook,
         client: ProviderClient,
         policy: RetryPolicy,
+        replies: Replies,
         settle: Callable[[Settlement], None],
     ) -> None:
         self._routes = routes
         self._prices = prices
         self._client = client
         self._policy = policy
+        self._replies = replies
         self._settle = settle
         self._known_routes: dict[str, Route | None] = {}
         self._calls: dict[tuple[bytes, int], tuple[ClaimedJob, asyncio.Task[None]]] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
+        self._streams: dict[tuple[bytes, int], Stream] = {}
+        self._stopping = False
         self._one_suspect = asyncio.Lock()
         self._clock_offset_ms = 0
         self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
@@ -90,10 +98,21 @@ class Engine:
         """Cut the calls of jobs that have ended or are another worker's, and drop those that wait for a slot."""
         for lane in self.lanes.values():
             for job in lane.discard(is_unwanted):
-                self._settle(conclude_unsent(job, self.now_ms()))
+                self._end(job, conclude_unsent(job, self.now_ms()))
         for job, task in self._calls.values():
             if is_unwanted(job):
                 task.cancel()
+
+    def cut_unheard(self, process: bytes) -> None:
+        """Cut the streams of an API process that is gone: their jobs end as cancelled."""
+        for key, stream in self._streams.items():
+            if stream.listener == process:
+                stream.is_unheard = True
+                self._calls[key][1].cancel()
+
+    def listeners(self) -> frozenset[bytes]:
+        """Name the API processes that streams go to."""
+        return frozenset(stream.listener for stream in self._streams.values())
 
     def holds(self) -> list[tuple[bytes, int]]:
         """(job id, n) of the calls in flight and of the jobs that wait for a slot."""
@@ -108,10 +127,11 @@ class Engine:
         """Start nothing more, let running calls end within the grace, then cut them; every job is settled."""
         for lane in self.lanes.values():
             for job in lane.close():
-                self._settle(conclude_unsent(job, self.now_ms()))
+                self._end(job, conclude_unsent(job, self.now_ms()))
         running = [task for _, task in self._calls.values()]
         if running:
             await asyncio.wait(running, timeout=grace_ms / 1000)
+        self._stopping = True
         open_calls = [task for _, task in self._calls.values()]
         for task in open_calls:
             task.cancel()
@@ -134,14 +154,31 @@ class Engine:
             else:
                 settlement = await self._conclude(job, lane)
         except asyncio.CancelledError:
-            settlement = conclude_cut(job, self.now_ms())
+            settlement = self._cut_off(job)
         except Exception as error:
             _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
             settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
         finally:
             del self._calls[job.id, job.n]
+            stream = self._streams.pop((job.id, job.n), None)
             lane.done()
+        self._end(job, settlement, stream.sent if stream else 0)
+
+    def _end(self, job: ClaimedJob, settlement: Settlement, events: int = 0) -> None:
+        """Hand on a settlement, with what a waiting caller is to be told beside it."""
+        if job.reply_to is not None:
+            provider, _ = self.deployment_names(job.route, job.route_index)
+            settlement = replace(settlement, reply_to=job.reply_to, provider=provider, events=events)
         self._settle(settlement)
+
+    def _cut_off(self, job: ClaimedJob) -> Settlement:
+        """Settle a cut call. A stream that its caller has a part of is not made again."""
+        stream = self._streams.get((job.id, job.n))
+        if stream is not None and stream.is_unheard:
+            return conclude_final(job, unheard())
+        if stream is not None and stream.sent and self._stopping:
+            return conclude_final(job, stopped())
+        return conclude_cut(job, self.now_ms())
 
     async def _conclude(self, job: ClaimedJob, lane: Lane) -> Settlement:
         deployment = self._deployment(job.route, job.route_index)
@@ -150,16 +187,24 @@ class Engine:
         left_ms = job.deadline_at_ms - self.now_ms()
         if left_ms <= 0:
             return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
-        reply = await self._client.call(
-            deployment.target,
-            Endpoint(job.endpoint),
-            job.body,
-            attempt_id=f"{job.id.hex()}.{job.n}",
-            timeout_ms=min(deployment.target.total_timeout_ms, left_ms),
-        )
+        timeout_ms = min(deployment.target.total_timeout_ms, left_ms)
+        stream: Stream | None = None
+        if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
+            stream = self._streams[job.id, job.n] = Stream(job, job.reply_to, self._replies)
+            reply = await stream.run(self._client, deployment.target, timeout_ms)
+        else:
+            reply = await self._client.call(
+                deployment.target,
+                Endpoint(job.endpoint),
+                job.body,
+                attempt_id=f"{job.id.hex()}.{job.n}",
+                timeout_ms=timeout_ms,
+            )
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
         self._heed(lane, reply)
+        if stream is not None and stream.sent:
+            return conclude_final(job, reply)
         return self._failed(job, reply)
 
     def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from providers.failure import ErrorClass
 from router.outcome import AttemptOutcome, CostBasis
 from store.database import Database, StoreUnavailable
-from store.finish import finish
+from store.finish import Finish, finish
 from store.settlement import Failed, Settlement
 from workers.settings import WorkerSettings
 
@@ -24,8 +24,8 @@ _UNWRITABLE = (
 )
 _log = logging.getLogger(__name__)
 
-Written = Callable[[Sequence[Settlement], bool], None]
-"""Told of every committed group, and whether a batch waits for its files now."""
+Written = Callable[[Sequence[Settlement], Finish], None]
+"""Told of every committed group, and what it did."""
 
 
 class Finisher:
@@ -103,7 +103,7 @@ class Finisher:
             except Exception:
                 await self._write_apart(group)
                 return
-        self._written(group, done.to_write)
+        self._written(group, done)
 
     async def _write_apart(self, group: Sequence[Settlement]) -> None:
         """Split a group that cannot be written, down to the row that is at fault; that one fails its job."""

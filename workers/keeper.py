@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 from store.database import Database, StoreUnavailable
 from store.keeping import Chore, KeptBatch, keep_one, let_go
@@ -17,13 +18,21 @@ class Keeper:
     """Runs the chores of one worker, one batch at a time for each kind of chore."""
 
     def __init__(
-        self, database: Database, loader: Loader, writer: Writer, settings: WorkerSettings, worker_id: bytes
+        self,
+        database: Database,
+        loader: Loader,
+        writer: Writer,
+        settings: WorkerSettings,
+        worker_id: bytes,
+        changed: Callable[[], None],
     ) -> None:
+        """`changed` is called after every chore: the batch may have ended."""
         self._database = database
         self._loader = loader
         self._writer = writer
         self._settings = settings
         self._worker_id = worker_id
+        self._changed = changed
         self._wakes = {chore: asyncio.Event() for chore in Chore}
 
     def look(self) -> None:
@@ -65,6 +74,7 @@ class Keeper:
         except asyncio.CancelledError:  # this worker stops: the next one need not wait for the lease to run out
             await self._database.write(let_go, kept.id, self._worker_id)
             raise
+        self._changed()
         await self._database.write(let_go, kept.id, self._worker_id)
         return True
 

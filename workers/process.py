@@ -13,12 +13,14 @@ from dramatiq import Worker
 
 from providers.client import ProviderClient
 from providers.prices import PriceBook
-from router.config import BatchLimits
+from router.config import BatchLimits, WebhooksConfig
 from router.decision import RetryPolicy
 from router.routes import RouteTable
 from store.contents import FileContents
 from store.database import Database
+from store.finish import Finish
 from store.ids import new_id
+from store.replies import Replies
 from store.settlement import Requeued, Settlement
 from store.signals import Signals
 from workers.actors import declare_actors
@@ -33,13 +35,17 @@ from workers.loader import Loader
 from workers.publisher import Publisher
 from workers.queues import batch_queue, interactive_queue, provider_of
 from workers.renewer import Renewer
+from workers.replier import Replier
 from workers.settings import WorkerSettings
+from workers.streaming import StreamWatch
 from workers.sweeper import Sweeper, SweepParts
+from workers.webhooks.deliveries import Deliveries
 from workers.writer import Writer
 
 _THREADS = 4
 _IDLE_MS = 500
 _STOP_MS = 10_000
+_LAST_POSTS_MS = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -53,9 +59,12 @@ class WorkerDependencies:
     prices: PriceBook
     broker_url: str
     state_url: str
+    pepper: bytes = field(repr=False)
+    """The server's secret, from which webhook secrets come."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     limits: BatchLimits = field(default_factory=BatchLimits)
     settings: WorkerSettings = field(default_factory=WorkerSettings)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     queues: frozenset[str] | None = None
     """The queues to serve; None for all of the configuration."""
     version: str = ""
@@ -91,7 +100,12 @@ class WorkerProcess:
         self._signals = Signals(needs.state_url)
         self._client = ProviderClient()
         self._finisher = Finisher(database, settings, self._written)
-        self._engine = Engine(routes, needs.prices, self._client, needs.policy, self._finisher.add)
+        self._replies = Replies(needs.state_url)
+        self._replier = Replier(self._replies)
+        self._engine = Engine(
+            routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add
+        )
+        self._stream_watch = StreamWatch(self._replies, self._engine.listeners, self._engine.cut_unheard)
         self._broker = create_broker(needs.broker_url, self._wait_for_room)
         self._publisher = Publisher(self._broker)
         slots = {name: routes.max_parallel(name) for name in routes.providers()}
@@ -101,7 +115,10 @@ class WorkerProcess:
             database, needs.contents, routes, settings, worker_id, limits=needs.limits, loaded=hand_outs.want
         )
         writer = Writer(database, needs.contents, settings, worker_id)
-        self._keeper = Keeper(database, loader, writer, settings, worker_id)
+        self._deliveries = Deliveries(
+            database, needs.pepper, needs.webhooks, look_every_ms=settings.sweep_ms, version=needs.version
+        )
+        self._keeper = Keeper(database, loader, writer, settings, worker_id, self._deliveries.look)
         self._renewer = Renewer(database, self._engine, self._finisher, settings, identity)
         parts = SweepParts(
             database,
@@ -111,9 +128,11 @@ class WorkerProcess:
             self._publisher,
             hand_outs,
             self._signals,
+            self._replier,
             queues,
             served,
             self._keeper.look,
+            self._deliveries.look,
         )
         self._sweeper = Sweeper(parts, settings)
 
@@ -124,7 +143,7 @@ class WorkerProcess:
             asyncio.create_task(run())
             for run in (
                 self._finisher.run, self._renewer.run, self._hand_outs.run, self._keeper.run, self._sweeper.run,
-                self._listen,
+                self._deliveries.run, self._stream_watch.run, self._listen,
             )
         ]  # fmt: skip
         dramatiq_worker = self._start_dramatiq()
@@ -152,6 +171,7 @@ class WorkerProcess:
         """Claim nothing more, let calls end within the grace, settle everything."""
         started = time.monotonic()
         self._broker.stopping.set()
+        self._deliveries.stop()
         stopped = asyncio.create_task(asyncio.to_thread(dramatiq_worker.stop, _STOP_MS))
         await self._engine.drain(self._settings.grace_ms)
         await stopped
@@ -165,6 +185,8 @@ class WorkerProcess:
 
     async def _close(self) -> None:
         self._publisher.close()
+        await self._deliveries.close(_LAST_POSTS_MS)
+        await self._replies.close()
         await self._signals.close()
         await self._client.aclose()
 
@@ -174,6 +196,8 @@ class WorkerProcess:
             if message.batches_changed:
                 self._keeper.look()
                 self._sweeper.look()
+            if message.deliveries_due:
+                self._deliveries.look()
             if message.cancel_jobs:
                 ended = frozenset(map(bytes.fromhex, message.cancel_jobs))
                 self._engine.cut(lambda job, ended=ended: job.id in ended)  # type: ignore[misc]
@@ -181,8 +205,9 @@ class WorkerProcess:
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
         return self._engine.lanes[provider_of(queue)].wait_for_room(seconds)
 
-    def _written(self, group: Sequence[Settlement], to_write: bool) -> None:
-        """After a commit: publish what was queued again when it is due, and have finished batches written."""
+    def _written(self, group: Sequence[Settlement], done: Finish) -> None:
+        """After a commit: publish what was queued again when it is due, have batches written and webhooks sent."""
+        self._replier.settled(done.ended)
         loop = asyncio.get_running_loop()
         due: dict[str, set[int]] = {}
         for settlement in group:
@@ -192,5 +217,7 @@ class WorkerProcess:
             for time_ms in times_ms:
                 delay_s = max(time_ms - self._engine.now_ms(), 0) / 1000
                 loop.call_later(delay_s, self._hand_outs.want, queue)
-        if to_write:
+        if done.to_write:
             self._keeper.look()
+        if done.to_send:
+            self._deliveries.look()

@@ -1,28 +1,5 @@
-"""Queue names: `<provider>` for interactive work, `<provider>.batch` for the rest."""
+"""Queue names, as the workers use them."""
 
-_BATCH = ".batch"
+from router.queues import batch_queue, interactive_queue, is_batch, moved, provider_of
 
-
-def interactive_queue(provider: str) -> str:
-    """The queue of a provider's single jobs."""
-    return provider
-
-
-def batch_queue(provider: str) -> str:
-    """The queue of a provider's batch lines."""
-    return provider + _BATCH
-
-
-def provider_of(queue: str) -> str:
-    """The provider that a queue belongs to."""
-    return queue.removesuffix(_BATCH)
-
-
-def is_batch(queue: str) -> bool:
-    """Whether a queue holds batch lines."""
-    return queue.endswith(_BATCH)
-
-
-def moved(queue: str, provider: str) -> str:
-    """The queue of the same kind at another provider."""
-    return batch_queue(provider) if is_batch(queue) else interactive_queue(provider)
+__all__ = ["batch_queue", "interactive_queue", "is_batch", "moved", "provider_of"]

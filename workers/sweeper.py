@@ -13,19 +13,22 @@ from dataclasses import dataclass
 
 import redis
 
+from providers.failure import ErrorClass
 from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
 from store.contents import FileContents
 from store.database import Database, StoreUnavailable
 from store.epoch import enter_epoch
 from store.files import contents_removed, file_contents_to_remove
 from store.handout import busy_queues
+from store.idempotency import purge_keys
 from store.leases import rescue
-from store.retention import purge_bodies
+from store.retention import purge_bodies, purge_ephemeral
 from store.signals import Signals
 from workers.claimer import Claimer
 from workers.engine import Engine
 from workers.handouts import HandOuts
 from workers.publisher import Publisher
+from workers.replier import Replier
 from workers.settings import WorkerSettings
 
 _log = logging.getLogger(__name__)
@@ -42,12 +45,15 @@ class SweepParts:
     publisher: Publisher
     hand_outs: HandOuts
     signals: Signals
+    replier: Replier
     queues: tuple[str, ...]
     """Every queue of the configuration."""
     served: tuple[str, ...]
     """Those that this worker serves."""
     look_at_batches: Callable[[], None]
     """Called when a batch may wait for its files to be written."""
+    look_at_deliveries: Callable[[], None]
+    """Called once a sweep: webhooks may be due."""
 
 
 class Sweeper:
@@ -81,6 +87,7 @@ class Sweeper:
             self._look_at_redis, self._rescue, self._expire, self._close, self._hand_out, self._resend, self._tidy,
         )  # fmt: skip
         results = [await self._step(step) for step in steps]
+        self._parts.look_at_deliveries()
         return all(results)
 
     async def _step(self, step: Callable[[], Awaitable[None]]) -> bool:
@@ -116,12 +123,14 @@ class Sweeper:
             return
         jitter_ms = int(random.random() * self._settings.rescue_jitter_ms)
         rescued = await self._parts.database.write(rescue, jitter_ms)
-        if rescued:
-            _log.warning("%d jobs of lost workers are queued again", len(rescued))
+        self._parts.replier.ended(rescued.poisoned, ErrorClass.POISON)
+        if rescued.requeued:
+            _log.warning("%d jobs of lost workers are queued again", len(rescued.requeued))
 
     async def _expire(self) -> None:
-        cut = await self._parts.database.write(expire_jobs)
-        if cut:
+        expired = await self._parts.database.write(expire_jobs)
+        self._parts.replier.ended(expired, ErrorClass.EXPIRED)
+        if cut := [job.id for job in expired if job.was_running]:
             await self._parts.signals.cancel_jobs(cut)
         await self._parts.database.write(begin_expiry)
 
@@ -157,6 +166,8 @@ class Sweeper:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""
         database, contents = self._parts.database, self._parts.contents
         await database.write(purge_bodies, self._settings.keep_content_ms)
+        await database.write(purge_ephemeral, self._settings.keep_content_ms)
+        await database.write(purge_keys)
         gone = await database.read(file_contents_to_remove)
         for file_id in gone:
             await contents.remove(file_id)

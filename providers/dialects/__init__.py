@@ -4,24 +4,55 @@ from typing import Protocol
 
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects.openai import OpenAIDialect
-from providers.dialects.wire import WireRequest, WireResponse
+from providers.dialects.wire import StreamWish, WireRequest, WireResponse
 from providers.failure import Failure
 
-__all__ = ["Dialect", "WireRequest", "WireResponse", "dialect", "dialect_names"]
+__all__ = ["AnswerStream", "Dialect", "StreamWish", "WireRequest", "WireResponse", "dialect", "dialect_names"]
+
+
+class AnswerStream(Protocol):
+    """One streamed answer while it arrives. No I/O, no clock; nothing raises, whatever the bytes."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the outcome is settled; what still comes is not looked at."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is complete, though the provider may still send its usage or its end marker."""
+        ...
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Take bytes of the body; returns the chunks to hand on, each one JSON text without line breaks."""
+        ...
+
+    def end(self) -> list[bytes]:
+        """Say that the body has ended, or that nothing more is waited for; returns the last chunks to hand on."""
+        ...
+
+    def outcome(self) -> Answer | Failure:
+        """Return the whole answer as one that was not streamed, or why there is none. Ask when it is over."""
+        ...
 
 
 class Dialect(Protocol):
     """One way of speaking. No I/O, no clock, no state; safe to share."""
 
-    def encode(self, endpoint: Endpoint, body: bytes, target: Target) -> WireRequest | Failure:
+    def encode(self, endpoint: Endpoint, body: bytes, target: Target, *, stream: bool = False) -> WireRequest | Failure:
         """Write a caller's JSON body for one deployment, or say why it cannot be sent.
 
-        Sets the model, applies the target's quirks, leaves out streaming; unknown fields are kept.
+        Sets the model, applies the target's quirks, asks for a stream with usage or for a whole answer, whatever the
+        body says of it; unknown fields are kept.
         """
         ...
 
     def decode(self, endpoint: Endpoint, response: WireResponse, target: Target) -> Answer | Failure:
         """Read a whole response. Never raises, whatever the bytes."""
+        ...
+
+    def open_stream(self, response: WireResponse, wanted: StreamWish, target: Target) -> AnswerStream:
+        """Begin to read a streamed success, whose body is still to come."""
         ...
 
 

@@ -56,11 +56,12 @@ def _broken_ending(choices: list[Any], response: WireResponse, target: Target) -
             return unusable(response, target, "has a choice without a message")
         ending = known_finish(word, has_tool_calls=False)
         if isinstance(ending, ErrorClass):
-            return _broke_off(ending, word, response, target)
+            return broke_off(ending, word, response, target)
     return None
 
 
-def _broke_off(error_class: ErrorClass, word: str, response: WireResponse, target: Target) -> Failure:
+def broke_off(error_class: ErrorClass, word: str, response: WireResponse, target: Target) -> Failure:
+    """Report a choice whose ending announces a failure; what came until then may have been billed."""
     return Failure(
         error_class=error_class,
         message=f"provider {target.provider!r} broke the answer off with finish_reason {word[:60]!r}",

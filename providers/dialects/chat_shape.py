@@ -58,6 +58,7 @@ def is_plain_message(message: dict[str, Any]) -> bool:
         and ("reasoning_content" in message or not (message.get("reasoning") or message.get("reasoning_details")))
         and ("function_call" not in message or message["function_call"] is None)
         and ("audio" not in message or message["audio"] is None)
+        and ("annotations" not in message or message["annotations"] is None or message["annotations"] == [])
     )
 
 

@@ -11,8 +11,8 @@ REASONING_CHUNKS = frozenset({"thinking", "reasoning"})
 def mend_message(message: dict[str, Any], owner: str) -> None:
     """Change a message in place until clients' types accept it. `owner` names its choice, for ids to be minted."""
     message["role"] = "assistant"
-    _mend_content(message)
-    _mend_reasoning(message)
+    mend_content(message)
+    mend_reasoning(message)
     if type(message.get("refusal", "")) is not str:
         message["refusal"] = None
     if "tool_calls" in message:
@@ -25,7 +25,7 @@ def mend_message(message: dict[str, Any], owner: str) -> None:
     _mend_annotations(message)
 
 
-def _mend_content(message: dict[str, Any]) -> None:
+def mend_content(message: dict[str, Any]) -> None:
     """Join content that came as typed chunks: text to content, thinking to reasoning_content."""
     content = message.get("content")
     if type(content) is list:
@@ -56,7 +56,7 @@ def _chunk_text(chunk: Any) -> str:
     return ""
 
 
-def _mend_reasoning(message: dict[str, Any]) -> None:
+def mend_reasoning(message: dict[str, Any]) -> None:
     """Put reasoning where clients look for it; the server's own fields stay."""
     if message.get("reasoning_content"):
         return

@@ -8,21 +8,21 @@ from providers.completion import Answer, Endpoint, Target
 from providers.dialects.chat_answer import read_chat
 from providers.dialects.embedding_answer import read_embeddings
 from providers.dialects.error_body import read_error
-from providers.dialects.openai_request import NOT_SENT, apply_quirks
+from providers.dialects.json_depth import is_too_deep
+from providers.dialects.openai_request import apply_quirks, set_streaming
+from providers.dialects.openai_stream import OpenAIStream
 from providers.dialects.refusals import refusal
 from providers.dialects.unusable import redirected, unusable
-from providers.dialects.wire import WireRequest, WireResponse
+from providers.dialects.wire import StreamWish, WireRequest, WireResponse
 from providers.failure import ErrorClass, Failure
 
 PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
 HEADERS = (
     ("content-type", "application/json"),
-    ("accept", "application/json"),
+    ("accept", "application/json, text/event-stream"),
     ("accept-encoding", "identity"),
     ("user-agent", "laneway"),
 )
-MANY_BRACKETS = 250
-"""A body with fewer opening brackets cannot be nested deeper than orjson writes (254 levels)."""
 NEVER_JSON = ("text/html", "text/event-stream", "multipart/", "image/", "audio/", "video/")
 """Content types that are refused unread. Others are tried: some servers send JSON as text/plain."""
 
@@ -30,7 +30,7 @@ NEVER_JSON = ("text/html", "text/event-stream", "multipart/", "image/", "audio/"
 class OpenAIDialect:
     """Pure functions; answers that need no mending are handed on byte for byte."""
 
-    def encode(self, endpoint: Endpoint, body: bytes, target: Target) -> WireRequest | Failure:
+    def encode(self, endpoint: Endpoint, body: bytes, target: Target, *, stream: bool = False) -> WireRequest | Failure:
         """Write the request for one deployment. See `Dialect.encode`."""
         try:
             request = orjson.loads(body)
@@ -40,15 +40,14 @@ class OpenAIDialect:
             return _bad_request("the request body is not a JSON object; send an object with `model` and its input")
         if target.api_key is not None and not (target.api_key.isascii() and target.api_key.isprintable()):
             return _unusable_key(target)
-        for name in NOT_SENT:
-            request.pop(name, None)
+        wanted = set_streaming(request, target.quirks, stream=stream)
         request["model"] = target.model
         dropped = apply_quirks(request, target.quirks) if target.quirks or "max_tokens" in request else ()
         try:
             content = orjson.dumps(request)
         except TypeError:  # orjson.JSONEncodeError: the body is too deep; it was JSON a moment ago
             return _bad_request("the request body is nested too deeply; the limit is 254 levels")
-        return WireRequest(target.base_url + PATHS[endpoint], _headers(target), content, dropped)
+        return WireRequest(target.base_url + PATHS[endpoint], _headers(target), content, dropped, wanted)
 
     def decode(self, endpoint: Endpoint, response: WireResponse, target: Target) -> Answer | Failure:
         """Read a whole response. See `Dialect.decode`.
@@ -68,6 +67,10 @@ class OpenAIDialect:
         if endpoint is Endpoint.EMBEDDINGS:
             return read_embeddings(data, response, target)
         return read_chat(data, response, target)
+
+    def open_stream(self, response: WireResponse, wanted: StreamWish, target: Target) -> OpenAIStream:
+        """Begin to read a stream. See `Dialect.open_stream`."""
+        return OpenAIStream(response, wanted, target)
 
 
 def _headers(target: Target) -> tuple[tuple[str, str], ...]:
@@ -93,7 +96,7 @@ def _parse_success(response: WireResponse, target: Target) -> dict[str, Any] | l
         return unusable(response, target, "is cut short or is not JSON")
     if type(data) is list and not (data and type(data[0]) is dict and "error" in data[0]):
         return unusable(response, target, "is a JSON array, not an object")
-    if _is_too_deep(response.body, data):
+    if is_too_deep(response.body, data):
         return unusable(response, target, "is nested too deeply")
     return data
 
@@ -104,17 +107,6 @@ def _parse(body: bytes) -> Any:
         return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
         return None
-
-
-def _is_too_deep(body: bytes, data: Any) -> bool:
-    """Tell whether a body is deeper than 254 levels: orjson could not write it again, many readers not read it."""
-    if body.count(b"{") + body.count(b"[") < MANY_BRACKETS:
-        return False
-    try:
-        orjson.dumps(data)
-    except TypeError:
-        return True
-    return False
 
 
 def _bad_request(message: str) -> Failure:

@@ -4,9 +4,7 @@ import hashlib
 from typing import Any
 
 from providers.catalogue.quirk import Quirk
-
-NOT_SENT = ("stream", "stream_options")
-"""Jobs are not streamed to the provider yet; the answer is whole."""
+from providers.dialects.wire import StreamWish
 
 DROPS: dict[Quirk, tuple[str, ...]] = {
     Quirk.NO_SEED: ("seed",),
@@ -25,7 +23,7 @@ DROPS: dict[Quirk, tuple[str, ...]] = {
         "service_tier",
     ),
 }
-"""Quirks that leave fields out. `stream_options` is never sent here, so `NO_STREAM_OPTIONS` needs no entry."""
+"""Quirks that leave fields out. `NO_STREAM_OPTIONS` has no entry: nothing is lost, as usage comes all the same."""
 
 RENAMES: dict[Quirk, tuple[str, str]] = {
     Quirk.MAX_TOKENS: ("max_completion_tokens", "max_tokens"),
@@ -35,6 +33,19 @@ RENAMES: dict[Quirk, tuple[str, str]] = {
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHORT_ID_CHARS = 9
+
+
+def set_streaming(request: dict[str, Any], quirks: frozenset[str], *, stream: bool) -> StreamWish:
+    """Ask for a stream that reports its usage, or for a whole answer; returns what the caller wanted of a stream."""
+    options = request.pop("stream_options", None)
+    options = options if type(options) is dict else {}
+    request.pop("stream", None)
+    if stream:
+        request["stream"] = True
+        if Quirk.NO_STREAM_OPTIONS not in quirks:
+            request["stream_options"] = {**options, "include_usage": True}
+    choices = request.get("n")
+    return StreamWish(options.get("include_usage") is True, choices if type(choices) is int and choices > 0 else 1)
 
 
 def apply_quirks(request: dict[str, Any], quirks: frozenset[str]) -> tuple[str, ...]:

@@ -5,6 +5,16 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class StreamWish:
+    """What a caller asked of a stream."""
+
+    include_usage: bool = False
+    """A last chunk with usage. It is always asked of the provider, and kept from callers who did not ask."""
+    choices: int = 1
+    """How many choices must end before the stream is whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class WireRequest:
     """One HTTP POST, ready to be sent."""
 
@@ -16,6 +26,8 @@ class WireRequest:
     """The JSON body."""
     dropped_params: tuple[str, ...] = ()
     """Fields of the caller's request that this server does not take and that were left out."""
+    stream: StreamWish = StreamWish()
+    """For a request that is to be streamed."""
 
 
 @dataclass(frozen=True, slots=True)

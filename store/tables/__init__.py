@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from store.tables.account import Idempotency, Key, Ledger, Override
 from store.tables.batch import Batch, File, FileChunk
 from store.tables.job import Attempt, Job, Payload, Result, Slice
-from store.tables.signal import Delivery, Event, Fact, WebhookEndpoint, WorkerSeen
+from store.tables.signal import Delivery, DeliveryTry, Event, Fact, WebhookEndpoint, WorkerSeen
 
 metadata = SQLModel.metadata
 
@@ -35,5 +35,6 @@ override = _core(Override)
 event = _core(Event)
 webhook_endpoint = _core(WebhookEndpoint)
 delivery = _core(Delivery)
+delivery_try = _core(DeliveryTry)
 worker = _core(WorkerSeen)
 fact = _core(Fact)

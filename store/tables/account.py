@@ -43,6 +43,7 @@ class Idempotency(SQLModel, table=True):
     """What an `Idempotency-Key` made, for 24 hours."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_expiry", "expires_at_ms"),)
 
     key_id: bytes = id_(primary_key=True)
     route: str = Field(primary_key=True, max_length=64)

@@ -26,11 +26,11 @@ class Job(SQLModel, table=True):
               postgresql_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')")),
         Index("job_of_key", "key_id", "id", sqlite_where=text("batch_id IS NULL"),
               postgresql_where=text("batch_id IS NULL")),
-        Index("job_unfinished", "body_hash",
-              sqlite_where=text("body_hash IS NOT NULL AND state IN ('queued', 'in_progress')"),
-              postgresql_where=text("body_hash IS NOT NULL AND state IN ('queued', 'in_progress')")),
-        Index("job_ephemeral", "finished_at_ms", sqlite_where=text("ephemeral = 1 AND finished_at_ms IS NOT NULL"),
-              postgresql_where=text("ephemeral = 1 AND finished_at_ms IS NOT NULL")),
+        Index("job_unanswered", "body_hash", sqlite_where=text("body_hash IS NOT NULL"),
+              postgresql_where=text("body_hash IS NOT NULL")),
+        Index("job_bodies", "ephemeral", "finished_at_ms",
+              sqlite_where=text("batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL"),
+              postgresql_where=text("batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL")),
     )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
@@ -67,12 +67,10 @@ class Job(SQLModel, table=True):
     metadata_json: str | None = optional_text()  # the caller's own pairs
     stream: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: the caller wants the answer in events
     reply_to: bytes | None = optional_id()  # the API process that waits for the answer
-    ephemeral: int = Field(
-        default=0, sa_column_kwargs={"server_default": "0"}
-    )  # 1: its bodies go once they were answered, an hour after the end at the latest
+    ephemeral: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # store.retention.Bodies
     notify: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: its end is an event for a webhook
     body_hash: bytes | None = Field(default=None, sa_type=RawBytes(32), nullable=True)
-    """SHA-256 of endpoint and request body: a client's retry attaches to the unfinished job of the same request."""
+    """SHA-256 of endpoint and request body, until the waiting caller was answered: its retry finds the job by it."""
 
 
 class Payload(SQLModel, table=True):

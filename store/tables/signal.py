@@ -23,16 +23,24 @@ class WebhookEndpoint(SQLModel, table=True):
     """Where a key wants its events sent."""
 
     __tablename__ = "webhook_endpoint"
+    __table_args__ = (
+        Index("endpoint_of_object", "object_id", sqlite_where=text("object_id IS NOT NULL"),
+              postgresql_where=text("object_id IS NOT NULL")),
+        Index("endpoint_of_key", "key_id", sqlite_where=text("object_id IS NULL"),
+              postgresql_where=text("object_id IS NULL")),
+    )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
     key_id: bytes = id_()
     object_id: bytes | None = optional_id()  # set when it serves one job or batch only
     name: str = Field(default="", max_length=255)
     url: str = Field(sa_type=Text)
-    secret: str | None = optional_text()  # null = the key's own secret signs
+    receiver: bytes = id_()  # hash of key and URL without its query; bounds hang on it
+    origin: bytes = id_()  # hash of key and server
+    secret: str | None = optional_text()  # sealed, see store.webhook_secret; null = the key's own secret signs
     event_types_json: str = Field(default="[]", sa_type=Text)
     created_at_ms: int = big()
-    disabled_at_ms: int | None = optional_big()
+    disabled_at_ms: int | None = optional_big()  # when it answered 410
 
 
 class Delivery(SQLModel, table=True):
@@ -40,17 +48,38 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "delivery"
     __table_args__ = (
-        Index("delivery_due", "next_at_ms", sqlite_where=text("state = 'waiting'"),
-              postgresql_where=text("state = 'waiting'")),
+        UniqueConstraint("event_id", "endpoint_id", name="delivery_once"),
+        Index("delivery_due", "next_at_ms", sqlite_where=text("state IN ('waiting', 'sending')"),
+              postgresql_where=text("state IN ('waiting', 'sending')")),
+        Index("delivery_of_key", "key_id", "id"),
     )  # fmt: skip
 
-    event_id: bytes = id_(primary_key=True)
-    endpoint_id: bytes = id_(primary_key=True)
+    id: bytes = id_(primary_key=True)
+    event_id: bytes = id_()
+    endpoint_id: bytes = id_()
     key_id: bytes = id_()
-    state: str = Field(max_length=16)  # waiting, delivered, failed
-    try_n: int = 0
-    next_at_ms: int = big()
+    receiver: bytes = id_()  # the endpoint's, as are the two after it
+    origin: bytes = id_()
+    state: str = Field(max_length=16)  # router.delivery.DeliveryState
+    try_n: int = 0  # tries that were begun: the fence of their reports
+    failures: int = 0  # of them those that failed since it was last asked for: where the schedule stands
+    next_at_ms: int = big()  # waiting: the next try; sending: when its worker is taken for dead
     last_status: int | None = None
+    last_error: str | None = Field(default=None, max_length=32)  # router.delivery.SendError
+
+
+class DeliveryTry(SQLModel, table=True):
+    """The log of a delivery: one try that came to an end. A try whose worker died has no line."""
+
+    __tablename__ = "delivery_try"
+
+    delivery_id: bytes = id_(primary_key=True)
+    n: int = Field(primary_key=True)
+    key_id: bytes = id_()
+    started_at_ms: int = big()
+    duration_ms: int = big()
+    status: int | None = None
+    error: str | None = Field(default=None, max_length=32)  # router.delivery.SendError; null with a status
 
 
 class WorkerSeen(SQLModel, table=True):

@@ -100,6 +100,7 @@ class Stand:
     settings: WorkerSettings = QUICK
     call_timeout: str = "30s"
     routing: Mapping[str, Any] = field(default_factory=dict)
+    webhooks: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lw-stand-", dir="/tmp"))
@@ -154,6 +155,7 @@ class Stand:
             "providers": {name: self._provider(simulator.url) for name, simulator in self.simulators.items()},
             "models": dict(self.models),
             "routing": dict(self.routing),
+            "webhooks": dict(self.webhooks),
         }
 
     def start_worker(self, *, settings: WorkerSettings | None = None, **changes: Any) -> Worker:

@@ -29,6 +29,7 @@ from tests.faults.order import Order
 from tests.faults.sabotages import switch_off
 from workers.process import WorkerDependencies, run_worker
 
+PEPPER = b"pepper-of-the-tests"
 _LAG_S = 0.02
 
 
@@ -57,8 +58,10 @@ async def _work(order: Order) -> None:
         prices=PriceBook(),
         broker_url=order.broker_url,
         state_url=order.state_url,
+        pepper=PEPPER,
         policy=config.routing.retry_policy(),
         limits=config.batches,
+        webhooks=config.webhooks,
         settings=order.settings,
         queues=order.queues,
         version=order.name,

@@ -15,13 +15,13 @@ import pytest
 import uvicorn
 
 from api.app import ApiDependencies, create_app
+from cli.wiring import open_asking
 from providers.catalogue import load_catalogue
-from router.config import BatchLimits, parse_config
+from router.config import BatchLimits, WebhooksConfig, parse_config
 from router.routes import RouteTable, build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
 from store.schema import migrate
-from store.signals import Signals
 from tests.valkey_server import ValkeyServer
 
 MASTER_KEY = "a-master-key-of-more-than-32-characters"
@@ -48,6 +48,10 @@ class ApiServer:
     folder: Path
     limits: BatchLimits = field(default_factory=BatchLimits)
     port: int = 0
+    broker_url: str = ""
+    """Empty: the same as `state_url`."""
+    routes: RouteTable = field(default_factory=lambda: small_routes())
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
 
     def __post_init__(self) -> None:
         # asyncio switches Nagle's delay off only where the protocol is named; with it every answer takes 40 ms.
@@ -110,24 +114,25 @@ class ApiServer:
 
     async def _serve(self) -> None:
         database = open_database(self.database_url)
-        signals = Signals(self.state_url)
-        dependencies = ApiDependencies(
-            database=database,
-            contents=self.contents(database),
-            routes=small_routes(),
-            limits=self.limits,
-            signals=signals,
-            pepper=PEPPER,
-            master_key=MASTER_KEY,
-            version="1.2.3",
-        )
-        config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
-        self._server = uvicorn.Server(config)
-        try:
+        async with open_asking(database, self.broker_url or self.state_url, self.state_url) as asking:
+            dependencies = ApiDependencies(
+                database=database,
+                contents=self.contents(database),
+                routes=self.routes,
+                limits=self.limits,
+                signals=asking.signals,
+                pepper=PEPPER,
+                master_key=MASTER_KEY,
+                version="1.2.3",
+                submit=asking.submitter.submit,
+                replies=asking.replies,
+                api_id=asking.api_id,
+                webhooks=self.webhooks,
+            )
+            config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
+            self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
-        finally:
-            await signals.close()
-            await database.close()
+        await database.close()
 
 
 def running(server: ApiServer) -> Iterator[ApiServer]:

@@ -12,12 +12,18 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.completions import completion_routes
 from api.dependencies import ApiDependencies
 from store.contents import LocalContents
 from store.database import Database, Query, StoreUnavailable, open_database
+from store.ids import new_id
+from store.replies import Replies
 from store.signals import Signals
 from tests.system.conftest import MASTER_KEY, PEPPER, ApiServer, BatchLimits, running, small_routes
 from tests.valkey_server import ValkeyServer
+from workers.broker import create_broker
+from workers.publisher import Publisher
+from workers.submitter import Submitter
 
 OPEN = {("GET", "/healthz"), ("GET", "/livez"), ("GET", "/readyz")}
 CREATE = {"input_file_id": "x", "endpoint": "/v1/embeddings", "completion_window": "24h"}
@@ -26,9 +32,9 @@ CREATE = {"input_file_id": "x", "endpoint": "/v1/embeddings", "completion_window
 def routes() -> list[tuple[str, str]]:
     """Every method and path of the application; path parameters are filled in."""
     app: FastAPI = create_app(make_dependencies(open_database("sqlite:////nonexistent/x.db")))
-    found = []
+    found = [("POST", str(route.path)) for route in completion_routes()]
     for path, operations in app.openapi()["paths"].items():
-        for name in ("file_id", "batch_id", "key_id", "name"):
+        for name in ("file_id", "batch_id", "job_id", "key_id", "name"):
             path = path.replace(f"{{{name}}}", f"{name[:-3]}_x")
         found += [(method.upper(), path) for method in operations]
     return found
@@ -38,7 +44,11 @@ def make_dependencies(database: Database, *, state_url: str = "redis://127.0.0.1
     contents = LocalContents.__new__(LocalContents)
     signals = Signals(state_url)
     limits = BatchLimits()
-    return ApiDependencies(database, contents, small_routes(), limits, signals, PEPPER, MASTER_KEY, "1")
+    submitter = Submitter(database, Publisher(create_broker(state_url)))
+    return ApiDependencies(
+        database, contents, small_routes(), limits, signals, PEPPER, MASTER_KEY, "1", submitter.submit,
+        Replies(state_url), new_id(),
+    )  # fmt: skip
 
 
 def check_shape(answer: httpx.Response) -> dict[str, str | None]:
@@ -57,7 +67,7 @@ def check_shape(answer: httpx.Response) -> dict[str, str | None]:
 
 def test_the_list_of_routes_is_the_one_these_tests_know() -> None:
     assert OPEN < set(routes())
-    assert len(routes()) == 17
+    assert len(routes()) == 27
 
 
 def test_every_route_but_the_probes_asks_for_a_key(shared_api: ApiServer) -> None:

@@ -45,6 +45,7 @@ def create_accounts() -> None:
         big("expires_at_ms"),
         PrimaryKeyConstraint("key_id", "route", "key_hash"),
     )
+    create_index("idempotency_expiry", "idempotency", ["expires_at_ms"])
     op.create_table(
         "override",
         text("name", 255),

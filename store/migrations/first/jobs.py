@@ -52,11 +52,14 @@ def create_jobs() -> None:
     create_index(
         "job_deadline", "job", ["deadline_at_ms"], where="batch_id IS NULL AND state IN ('queued', 'in_progress')"
     )
-    create_index("job_ephemeral", "job", ["finished_at_ms"], where="ephemeral = 1 AND finished_at_ms IS NOT NULL")
-    create_index("job_of_key", "job", ["key_id", "id"], where="batch_id IS NULL")
     create_index(
-        "job_unfinished", "job", ["body_hash"], where="body_hash IS NOT NULL AND state IN ('queued', 'in_progress')"
+        "job_bodies",
+        "job",
+        ["ephemeral", "finished_at_ms"],
+        where="batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL",
     )
+    create_index("job_of_key", "job", ["key_id", "id"], where="batch_id IS NULL")
+    create_index("job_unanswered", "job", ["body_hash"], where="body_hash IS NOT NULL")
     create_index("job_due", "job", ["queue", "not_before_ms"], where="state = 'queued' AND slice_id IS NULL")
     create_index("job_line", "job", ["batch_id", "line_no"], unique=True, where="batch_id IS NOT NULL")
     create_index("job_slice", "job", ["slice_id"], where="slice_id IS NOT NULL")

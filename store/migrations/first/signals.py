@@ -7,7 +7,7 @@ from store.migrations.columns import big, blob, create_index, optional_big, smal
 
 
 def create_signals() -> None:
-    """Create `event`, `webhook_endpoint`, `delivery`, `worker`, `fact`."""
+    """Create `event`, `webhook_endpoint`, `delivery`, `delivery_try`, `worker`, `fact`."""
     op.create_table(
         "event",
         blob("id", 16),
@@ -25,24 +25,46 @@ def create_signals() -> None:
         blob("object_id", 16, nullable=True),
         text("name", 255),
         text("url"),
+        blob("receiver", 16),
+        blob("origin", 16),
         text("secret", nullable=True),
         text("event_types_json"),
         big("created_at_ms"),
         optional_big("disabled_at_ms"),
         PrimaryKeyConstraint("id"),
     )
+    create_index("endpoint_of_key", "webhook_endpoint", ["key_id"], where="object_id IS NULL")
+    create_index("endpoint_of_object", "webhook_endpoint", ["object_id"], where="object_id IS NOT NULL")
     op.create_table(
         "delivery",
+        blob("id", 16),
         blob("event_id", 16),
         blob("endpoint_id", 16),
         blob("key_id", 16),
+        blob("receiver", 16),
+        blob("origin", 16),
         text("state", 16),
         small("try_n"),
+        small("failures"),
         big("next_at_ms"),
         small("last_status", nullable=True),
-        PrimaryKeyConstraint("event_id", "endpoint_id"),
+        text("last_error", 32, nullable=True),
+        PrimaryKeyConstraint("id"),
+        UniqueConstraint("event_id", "endpoint_id", name="delivery_once"),
     )
-    create_index("delivery_due", "delivery", ["next_at_ms"], where="state = 'waiting'")
+    create_index("delivery_due", "delivery", ["next_at_ms"], where="state IN ('waiting', 'sending')")
+    create_index("delivery_of_key", "delivery", ["key_id", "id"])
+    op.create_table(
+        "delivery_try",
+        blob("delivery_id", 16),
+        small("n"),
+        blob("key_id", 16),
+        big("started_at_ms"),
+        big("duration_ms"),
+        small("status", nullable=True),
+        text("error", 32, nullable=True),
+        PrimaryKeyConstraint("delivery_id", "n"),
+    )
     op.create_table(
         "worker",
         blob("id", 16),

@@ -1,0 +1,68 @@
+"""The background of one API process: hearing replies, Redis's pulse, forgetting answered bodies, farewells."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from api.answered import Answered
+from api.dependencies import ApiDependencies
+from api.pulse import Pulse
+from api.waiting import Waiting
+from store.database import StoreUnavailable
+from store.stopping import cancel_job
+
+_TRY_AGAIN_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Background:
+    """Everything of the API that goes on beside requests."""
+
+    def __init__(self, dependencies: ApiDependencies) -> None:
+        self._dependencies = dependencies
+        self._farewells: set[asyncio.Task[None]] = set()
+        self.waiting = Waiting(dependencies.database, dependencies.replies, dependencies.api_id)
+        self.pulse = Pulse(dependencies.replies.ping)
+        self.answered = Answered(dependencies.database)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Go on until the block ends; then what is left to write is written."""
+        runs = (self.waiting.run, self.pulse.run, self.answered.run)
+        tasks = [asyncio.create_task(_unending(run.__qualname__, run)) for run in runs]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for farewell in self._farewells:
+                farewell.cancel()
+            await self.answered.write()
+
+    def cancel(self, job_id: bytes, key_id: bytes) -> None:
+        """Cancel a job whose caller has left; tries until the database takes it."""
+        farewell = asyncio.create_task(self._cancel(job_id, key_id))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+    async def _cancel(self, job_id: bytes, key_id: bytes) -> None:
+        while True:
+            try:
+                stopped = await self._dependencies.database.write(cancel_job, job_id, key_id=key_id)
+                break
+            except StoreUnavailable:
+                await asyncio.sleep(_TRY_AGAIN_S)
+        if stopped is not None and stopped.was_running:
+            await self._dependencies.signals.cancel_jobs([job_id])
+
+
+async def _unending(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Begin again whatever should never end and did."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            _log.exception("%s ended; it begins again", name)
+        await asyncio.sleep(_TRY_AGAIN_S)

@@ -1,0 +1,33 @@
+"""The `webhook` of a request: where the end of a job or a batch is to be told."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from api.dependencies import ApiDependencies
+from api.errors import bad_request
+from router.webhook_url import webhook_url
+from store.webhook_secret import check_secret, seal
+from store.webhooks import NewWebhook
+
+
+class WebhookRequest(BaseModel):
+    """An endpoint for one object."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    url: str
+    secret: Annotated[str, AfterValidator(check_secret)] | None = None
+    """What deliveries are signed with; null for the key's own secret."""
+
+
+def new_webhook(asked: WebhookRequest | None, dependencies: ApiDependencies) -> NewWebhook | None:
+    """Check where a webhook is to go, and seal its secret. Raises ApiError 400; None where none is asked for."""
+    if asked is None:
+        return None
+    try:
+        url = webhook_url(asked.url, dependencies.webhooks.rules())
+    except ValueError as error:
+        message = f"Invalid 'webhook.url': {error}."
+        raise bad_request(message, param="webhook.url", code="invalid_value") from None
+    return NewWebhook(url, None if asked.secret is None else seal(dependencies.pepper, asked.secret))

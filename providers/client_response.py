@@ -1,0 +1,26 @@
+"""A provider's response, read to its end."""
+
+import httpx
+
+from providers.client_body import BodyNotDecodable, BodyTooLarge, read_body
+from providers.dialects import WireResponse
+
+
+def headers_of(response: httpx.Response) -> dict[str, str]:
+    """Return the headers, names in lower case; of a repeated one the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+
+
+async def read_whole(response: httpx.Response, max_bytes: int) -> WireResponse:
+    """Read a response whole. A refusal stays one when its body cannot be read: its status says enough."""
+    headers = headers_of(response)
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    try:
+        body = await read_body(response.stream, headers.get("content-encoding", ""), max_bytes)
+    except (BodyTooLarge, BodyNotDecodable, httpx.TransportError):
+        if response.status_code < 300:
+            raise
+        body = b""
+    finally:
+        await response.stream.aclose()
+    return WireResponse(response.status_code, headers, body)

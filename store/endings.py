@@ -1,0 +1,58 @@
+"""Endings: which of the jobs that somebody waits for have ended, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select
+
+from router.lifecycle import JOB_TERMINAL, JobState
+from store.tables import attempt, job, result
+
+_ENDED = (
+    select(
+        job.c.id, job.c.state, job.c.attempt, job.c.error_class, job.c.error_status, job.c.error_json,
+        job.c.cost_nanousd, attempt.c.provider, attempt.c.cost_basis, result.c.body,
+    )
+    .outerjoin(result, result.c.job_id == job.c.id)
+    .outerjoin(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == result.c.attempt_n))
+    .where(job.c.id.in_(bindparam("ids", expanding=True)), job.c.state.in_(sorted(JOB_TERMINAL)))
+)  # fmt: skip
+_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ended, with all that its waiting caller is told."""
+
+    job_id: bytes
+    state: JobState
+    attempts: int
+    body: bytes | None = None
+    """The answer; None unless the job completed, and where it is not kept any more."""
+    error_class: str | None = None
+    error_status: int | None = None
+    """The provider's HTTP status; None when no response came."""
+    error: bytes | None = None
+    """OpenAI's error object {message, type, param, code} as JSON; None where nobody wrote one."""
+    provider: str | None = None
+    """Who answered."""
+    cost_nanousd: int | None = None
+    """What is known of the job's cost; None when a part of it is not known."""
+
+
+def read_endings(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> list[Ending]:
+    """Read how those of these jobs ended that have; the others are left out. At most 500 are looked at."""
+    return [
+        Ending(
+            job_id=row.id,
+            state=JobState(row.state),
+            attempts=row.attempt,
+            body=row.body,
+            error_class=row.error_class,
+            error_status=row.error_status,
+            error=row.error_json.encode() if row.error_json else None,
+            provider=row.provider,
+            cost_nanousd=None if row.cost_basis == "unknown" else row.cost_nanousd,
+        )
+        for row in connection.execute(_ENDED, {"ids": list(job_ids[:_MOST])})
+    ]

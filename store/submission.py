@@ -1,0 +1,181 @@
+"""Submission: single jobs come into being, a group of them in one transaction.
+
+Rows are marked as published here and their messages sent after the commit; a process that dies in between leaves rows
+that the sweep finds. What was asked before is not made again: the `Idempotency-Key` decides first, and a client's own
+repetition of a request attaches to the job that it repeats.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, literal_column, select, update
+
+from router.lifecycle import JOB_ACTIVE, JobState
+from store.bulk import execute_many
+from store.idempotency import Conflict, Existing, IdempotencyKey, take_key
+from store.retention import Bodies
+from store.tables import job, payload
+from store.webhooks import NewWebhook, insert_endpoint
+
+_ATTACH_MS = 600_000
+"""How long after its end a job that nobody was answered for may still answer the repetition of its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A single job to be made."""
+
+    id: bytes
+    key_id: bytes
+    endpoint: str
+    route: str
+    """The model name that was asked for; it resolves."""
+    queue: str
+    """Of the route's first deployment."""
+    body: bytes
+    deadline_ms: int
+    """How long it may take, from now."""
+    priority: int = 0
+    stream: bool = False
+    reply_to: bytes | None = None
+    """The API process that waits for it; None when nobody does."""
+    bodies: Bodies = Bodies.KEPT
+    metadata_json: str | None = None
+    body_hash: bytes | None = None
+    """Set where a repetition of the request may attach to this job."""
+    attach: bool = False
+    """The client says that it repeats a request."""
+    idempotency: IdempotencyKey | None = None
+    webhook: NewWebhook | None = None
+    """Who is told when it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job was made."""
+
+    job_id: bytes
+    created_at_ms: int
+
+
+Outcome = Submitted | Existing | Conflict
+"""`Existing.object_id` is the job that the same request made before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of one submitted job: committed, and on its way to the queue."""
+
+    outcome: Outcome
+    published: asyncio.Future[bool]
+    """Whether its message was sent; never fails. Always true for a job that existed."""
+
+
+_INSERT_JOB = insert(job).values(
+    id=bindparam("b_id"),
+    key_id=bindparam("b_key"),
+    endpoint=bindparam("b_endpoint"),
+    state=literal_column(f"'{JobState.QUEUED}'"),
+    route=bindparam("b_route"),
+    route_index=literal_column("0"),
+    queue=bindparam("b_queue"),
+    priority=bindparam("b_priority"),
+    created_at_ms=bindparam("b_now"),
+    not_before_ms=literal_column("0"),
+    deadline_at_ms=bindparam("b_deadline"),
+    published_at_ms=bindparam("b_published"),
+    publish_n=bindparam("b_publish_n"),
+    **{
+        name: literal_column("0")
+        for name in (
+            "attempt",
+            "tries",
+            "provider_tries",
+            "unknowns",
+            "crashes",
+            "reserved_nanousd",
+            "cost_nanousd",
+        )  # fmt: skip
+    },
+    metadata_json=bindparam("b_metadata"),
+    stream=bindparam("b_stream"),
+    reply_to=bindparam("b_reply_to"),
+    ephemeral=bindparam("b_bodies"),
+    notify=bindparam("b_notify"),
+    body_hash=bindparam("b_hash"),
+)
+_INSERT_PAYLOAD = insert(payload).values(job_id=bindparam("b_id"), body=bindparam("b_body"))
+
+
+def submit(connection: Connection, now_ms: int, jobs: Sequence[NewJob], *, marked: bool) -> list[Outcome]:
+    """Make these jobs; returns what became of each, in order.
+
+    `marked` says that their messages are sent right after the commit; without it the next sweep hands them out.
+    """
+    outcomes: list[Outcome] = []
+    made: list[NewJob] = []
+    for new in jobs:
+        before = _made_before(connection, now_ms, new)
+        if before is None:
+            made.append(new)
+        outcomes.append(before or Submitted(new.id, now_ms))
+    execute_many(connection, _INSERT_JOB, [_job_row(each, now_ms, marked=marked) for each in made])
+    execute_many(connection, _INSERT_PAYLOAD, [{"b_id": each.id, "b_body": each.body} for each in made])
+    for each in made:
+        if each.webhook is not None:
+            insert_endpoint(connection, now_ms, each.key_id, each.id, each.webhook)
+    return outcomes
+
+
+def _made_before(connection: Connection, now_ms: int, new: NewJob) -> Existing | Conflict | None:
+    if new.idempotency is not None:
+        return take_key(connection, now_ms, new.idempotency, new.id)
+    return _attach(connection, now_ms, new) if new.attach else None
+
+
+def _attach(connection: Connection, now_ms: int, new: NewJob) -> Existing | None:
+    """Find the job of the request that is repeated: one that runs, or has an answer that nobody got.
+
+    Repetitions of several equal requests spread over their jobs: what another process waited for is taken first.
+    """
+    is_mine = job.c.reply_to == new.reply_to
+    found = connection.execute(
+        select(job.c.id)
+        .where(
+            job.c.body_hash.is_not(None),
+            job.c.body_hash == new.body_hash,
+            job.c.key_id == new.key_id,
+            job.c.state.in_((*sorted(JOB_ACTIVE), JobState.COMPLETED)),
+            job.c.finished_at_ms.is_(None) | (job.c.finished_at_ms > now_ms - _ATTACH_MS),
+        )
+        .order_by(is_mine, job.c.id)
+        .limit(1)
+        .with_for_update()
+    ).scalar()
+    if found is None:
+        return None
+    connection.execute(update(job).where(job.c.id == found).values(reply_to=new.reply_to))
+    return Existing(found)
+
+
+def _job_row(new: NewJob, now_ms: int, *, marked: bool) -> dict[str, Any]:
+    return {
+        "b_id": new.id,
+        "b_key": new.key_id,
+        "b_endpoint": new.endpoint,
+        "b_route": new.route,
+        "b_queue": new.queue,
+        "b_priority": new.priority,
+        "b_now": now_ms,
+        "b_deadline": now_ms + new.deadline_ms,
+        "b_published": now_ms if marked else None,
+        "b_publish_n": 1 if marked else 0,
+        "b_metadata": new.metadata_json,
+        "b_stream": int(new.stream),
+        "b_reply_to": new.reply_to,
+        "b_bodies": int(new.bodies),
+        "b_notify": int(new.webhook is not None),
+        "b_hash": new.body_hash,
+    }

@@ -1,0 +1,40 @@
+"""A whole Laneway of parts that a test can reach: an API in this process, workers and simulators in theirs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from providers.catalogue import load_catalogue
+from router.config import parse_config
+from router.routes import build_routes
+from store.schema import migrate
+from tests.faults.stand import HASTY, Stand
+from tests.system.conftest import ApiServer
+from workers.settings import WorkerSettings
+
+MODELS = {
+    "fast": {"deployments": [{"use": "sim/sim-small"}]},
+    "with-fallback": {"deployments": [{"use": "sim/sim-500"}], "fallbacks": ["second/sim-large"]},
+}
+ROUTING = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provider": 2}
+
+
+@contextmanager
+def asking(
+    database_url: str, folder: Path, *, workers: int = 1, settings: WorkerSettings = HASTY, **options: Any
+) -> Iterator[tuple[Stand, ApiServer]]:
+    """Start it all on a new database."""
+    migrate(database_url)
+    stand = Stand(
+        database_url, models=MODELS, providers=("sim", "second"), routing=ROUTING, settings=settings, **options
+    )
+    with stand:
+        stand.start_workers(workers)
+        routes = build_routes(parse_config(stand.config(), {}), load_catalogue(), {})
+        api = ApiServer(database_url, stand.state_url, folder, broker_url=stand.valkey.url, routes=routes)
+        api.start()
+        try:
+            yield stand, api
+        finally:
+            api.stop()

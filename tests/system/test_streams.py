@@ -1,0 +1,186 @@
+"""Streams through the queue: what the official client sees, what stands on the wire, and what a leaving caller ends."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from tests.faults.stand import Stand
+from tests.laneway_up import wait_for
+from tests.postgres_server import PostgresServer
+from tests.system.asking import asking
+from tests.system.conftest import MASTER_KEY, ApiServer
+
+CHAT = "/v1/chat/completions"
+TEXT = "a story of several chunks that takes its time"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stand, ApiServer]]:
+    """One Laneway on each database for the tests of this file."""
+    folder = tmp_path_factory.mktemp("streams")
+    url = f"sqlite:///{folder}/laneway.db"
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        server.execute("CREATE DATABASE streams")
+        url = server.url("streams")
+    with asking(url, folder) as both:
+        yield both
+    if request.param == "postgres":
+        server.execute("DROP DATABASE streams WITH (FORCE)")
+
+
+@pytest.fixture
+def stand(whole: tuple[Stand, ApiServer]) -> Iterator[Stand]:
+    yield whole[0]
+    whole[0].simulator.change(latency_ms=0, chunk_ms=0)
+
+
+@pytest.fixture
+def api(whole: tuple[Stand, ApiServer]) -> ApiServer:
+    return whole[1]
+
+
+def chat(text: str = TEXT, model: str = "fast", **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": text}], "stream": True, **more}
+
+
+def events(text: str) -> list[Any]:
+    """The events of a raw stream: parsed chunks, then `[DONE]` where it stands."""
+    data = [line.removeprefix("data: ") for line in text.split("\n\n") if line.startswith("data: ")]
+    return [each if each == "[DONE]" else json.loads(each) for each in data]
+
+
+def test_the_official_client_reads_the_answer_as_it_is_made(api: ApiServer, stand: Stand) -> None:
+    stand.simulator.change(chunk_ms=150)
+    pieces, times = [], []
+    with api.client() as client:
+        for chunk in client.chat.completions.create(**chat()):
+            assert chunk.usage is None
+            assert chunk.object == "chat.completion.chunk"
+            pieces.append(chunk.choices[0].delta.content or "")
+            times.append(time.monotonic())
+    assert "".join(pieces).startswith(f"You asked: {TEXT}")
+    assert len(pieces) > 3
+    assert times[-1] - times[0] > 0.3  # they came one by one, not at the end
+
+
+def test_the_wire_is_exact(api: ApiServer) -> None:
+    with api.http() as http:
+        answer = http.post(CHAT, json=chat())
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-laneway-job-id"].startswith("job_")
+        assert answer.text.endswith("data: [DONE]\n\n")
+        seen = events(answer.text)[:-1]
+        assert all("usage" not in each for each in seen)
+        assert len({(each["id"], each["created"], each["model"]) for each in seen}) == 1
+        assert seen[0]["choices"][0]["delta"]["role"] == "assistant"
+        assert seen[-1]["choices"][0]["finish_reason"] == "stop"
+        metered = events(http.post(CHAT, json=chat(stream_options={"include_usage": True})).text)[:-1]
+        assert [each["usage"] for each in metered[:-1]] == [None] * (len(metered) - 1)
+        assert metered[-1]["choices"] == []
+        assert metered[-1]["usage"]["completion_tokens"] > 0
+        told = http.get(f"/v1/jobs/{answer.headers['x-laneway-job-id']}").json()
+        assert told["usage"]["completion_tokens"] == metered[-1]["usage"]["completion_tokens"]
+        assert float(told["cost_usd"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("sim/sim-400", openai.BadRequestError),
+        ("sim/sim-401", openai.AuthenticationError),
+        ("sim/sim-500", openai.InternalServerError),
+    ],
+)
+def test_a_stream_that_never_began_fails_with_its_status(api: ApiServer, model: str, kind: type[Exception]) -> None:
+    with api.client() as client, pytest.raises(kind):
+        client.chat.completions.create(**chat(model=model))
+
+
+def test_a_stream_falls_back_before_its_first_chunk(api: ApiServer) -> None:
+    with api.client() as client:
+        models = {chunk.model for chunk in client.chat.completions.create(**chat(model="with-fallback"))}
+    assert models == {"sim-large"}
+
+
+def test_a_waiting_caller_is_kept_awake_and_later_told_of_the_failure(api: ApiServer) -> None:
+    headers = {"x-stainless-read-timeout": "1", "x-laneway-timeout": "2"}
+    with api.http() as http:
+        answer = http.post(CHAT, json=chat(model="sim/sim-hang"), headers=headers)
+    assert answer.status_code == 200
+    assert 2 <= answer.text.count(": keep-alive\n\n") <= 4
+    (error,) = events(answer.text)
+    assert error["error"]["code"] == "expired"
+    assert "[DONE]" not in answer.text
+
+
+def test_the_client_raises_an_error_that_comes_in_the_stream(api: ApiServer) -> None:
+    with api.client() as client, pytest.raises(openai.APIError, match="no answer within 1 second"):
+        list(
+            client.with_options(timeout=0.8).chat.completions.create(
+                **chat(model="sim/sim-hang"), extra_headers={"x-laneway-timeout": "1"}
+            )
+        )
+
+
+def test_a_caller_who_leaves_ends_the_call_within_two_seconds(api: ApiServer, stand: Stand) -> None:
+    stand.simulator.change(chunk_ms=400)
+    body = json.dumps(chat(" ".join(["long"] * 200))).encode()
+    with socket.create_connection(("127.0.0.1", api.port)) as connection:
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {MASTER_KEY}\r\n"
+        connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        assert b"200 OK" in connection.recv(4_096)
+        assert stand.simulator.stats()["in_flight"] == 1
+    left_s = time.monotonic()
+    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, timeout_s=2, what="the end of the call")
+    print(f"the call was closed {time.monotonic() - left_s:.2f} s after its caller had left")
+    with api.http() as http:
+        last = http.get("/v1/jobs?limit=1").json()["data"][0]
+        assert last["status"] == "cancelled"
+
+        def settled() -> bool:
+            attempts = http.get(f"/v1/jobs/{last['id']}").json()["laneway"]["attempts"]
+            return bool(attempts[0]["outcome"] != "started")
+
+        wait_for(settled, timeout_s=5, what="the settlement of the cut call")
+
+
+def test_a_caller_who_leaves_before_the_first_chunk_ends_the_call_too(api: ApiServer, stand: Stand) -> None:
+    with api.client() as client, pytest.raises(openai.APITimeoutError):
+        client.with_options(timeout=0.01).chat.completions.create(**chat(model="sim/sim-hang"))
+    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, timeout_s=3, what="the end of the call")
+
+
+def test_a_stream_under_a_name_is_told_again_from_what_was_kept(api: ApiServer, stand: Stand) -> None:
+    billed = len(stand.bill())
+    name = {"idempotency-key": "stream"}
+    with api.client() as client:
+        texts = [
+            "".join(
+                chunk.choices[0].delta.content or ""
+                for chunk in client.chat.completions.create(**chat("again"), extra_headers=name)
+            )
+            for _ in range(2)
+        ]
+    assert texts[0] == texts[1] != ""
+    assert len(stand.bill()) == billed + 1
+
+
+def test_a_cancelled_stream_is_told_so(api: ApiServer, stand: Stand) -> None:
+    stand.simulator.change(chunk_ms=300)
+    with api.http() as http, http.stream("POST", CHAT, json=chat(" ".join(["long"] * 100))) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        with api.http() as other:
+            done = other.post(f"/v1/jobs/{answer.headers['x-laneway-job-id']}/cancel").json()
+        assert done["status"] == "cancelled"
+        rest = "\n".join(lines)
+    assert '"code":"cancelled"' in rest
+    assert "[DONE]" not in rest

@@ -1,0 +1,100 @@
+"""Streaming: a call whose chunks go to the API process that waits for them while they arrive.
+
+A stream may be tried again, or elsewhere, only as long as no chunk of it was sent: what comes later cannot be joined to
+what the caller has. When nobody hears the chunks any more, the call is cut and its job is cancelled.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from providers.client import ProviderClient
+from providers.completion import Answer, Endpoint, Target
+from providers.failure import ErrorClass, Failure
+from store.claim import ClaimedJob
+from store.replies import Replies, Reply, ReplyKind
+
+_LOOK_S = 0.5
+
+
+class Stream:
+    """One streamed call of a job that somebody waits for."""
+
+    def __init__(self, job: ClaimedJob, listener: bytes, replies: Replies) -> None:
+        self.listener = listener
+        """The API process that the chunks go to."""
+        self.sent = 0
+        """How many chunks were sent."""
+        self.is_unheard = False
+        """Nobody hears the chunks any more."""
+        self._job = job
+        self._replies = replies
+        self._deaf = False
+
+    async def run(self, client: ProviderClient, target: Target, timeout_ms: int) -> Answer | Failure:
+        """Make the call and relay its chunks. Cancelling it closes the provider's connection at once.
+
+        Chunks that arrive together go out together; while they do, the next ones gather in the socket.
+        """
+        calling = client.stream(
+            target,
+            Endpoint(self._job.endpoint),
+            self._job.body,
+            attempt_id=f"{self._job.id.hex()}.{self._job.n}",
+            timeout_ms=timeout_ms,
+        )
+        async with contextlib.aclosing(calling) as events:
+            async for event in events:
+                if not isinstance(event, tuple):
+                    return event
+                if not await self._relay(event):
+                    self.is_unheard = True
+                    return unheard()
+        raise RuntimeError("a stream ended without an outcome")
+
+    async def _relay(self, chunks: tuple[bytes, ...]) -> bool:
+        """Send chunks on; False when nobody hears them.
+
+        Once Redis could not be used the caller's stream has a gap that nothing can fill: nothing more is sent, and the
+        answer is kept.
+        """
+        if self._deaf:
+            return True
+        first = Reply(ReplyKind.EVENT, self._job.id, self._job.n, seq=self.sent)
+        self.sent += len(chunks)
+        heard = await self._replies.send_events(self.listener, first, chunks)
+        self._deaf = heard is None
+        return heard != 0
+
+
+class StreamWatch:
+    """Notices the API processes that died while their streams were silent."""
+
+    def __init__(
+        self, replies: Replies, listeners: Callable[[], frozenset[bytes]], cut: Callable[[bytes], None]
+    ) -> None:
+        """`listeners` names the processes that streams go to; `cut` is told which of them is gone."""
+        self._replies = replies
+        self._listeners = listeners
+        self._cut = cut
+
+    async def run(self) -> None:
+        """Look every half second; who is unheard twice in a row is gone: one may just be connecting again."""
+        suspects: frozenset[bytes] = frozenset()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            listeners = self._listeners()
+            missing = await self._replies.unheard(listeners) if listeners else frozenset()
+            for process in missing & suspects:
+                self._cut(process)
+            suspects = missing
+
+
+def unheard() -> Failure:
+    """Word the end of a job whose caller is gone."""
+    return Failure(ErrorClass.CANCELLED, "The caller left before the stream was complete.", outcome_unknown=True)
+
+
+def stopped() -> Failure:
+    """Word the end of a stream that a stop cut off."""
+    return Failure(ErrorClass.INTERNAL, "The worker was stopped in the middle of this stream.", outcome_unknown=True)

@@ -1,0 +1,164 @@
+"""The deliveries of this process: claims those that are due, sends them, and writes down what each try came to.
+
+A task and a pool of connections of its own; bounds per URL, server and key (`router.delivery_room`) keep slow receivers
+from taking the places of the others. Reports are written in groups, whatever collected while the last write ran.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+
+from router.config import WebhooksConfig
+from router.delivery import RetryLater, SendError, Sent, judge
+from router.delivery_room import DeliveryRoom
+from store.database import Database, StoreUnavailable
+from store.deliveries import Claim, ClaimedDelivery, EndedTry, any_due, claim_due, settle_tries
+from store.webhook_secret import key_secret, unseal
+from workers.webhooks.sender import Sender, now_utc
+from workers.webhooks.signature import event_body, event_id, signed_headers
+
+_LEASE_MARGIN_MS = 5_000
+_RETRY_S = 0.5
+_SOON_MS = 60_000
+_log = logging.getLogger(__name__)
+
+
+class Deliveries:
+    """Sends the webhooks that this process claims; one per process. Create it inside a running event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        pepper: bytes,
+        config: WebhooksConfig,
+        *,
+        look_every_ms: int,
+        version: str,
+        sender: Sender | None = None,
+    ) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._config = config
+        self._look_every_s = look_every_ms / 1000
+        self._agent = f"Laneway/{version or '0'}"
+        self._sender = sender or Sender(config.rules(), config.timeout_ms)
+        self._room = DeliveryRoom()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ended: list[EndedTry] = []
+        self._wake = asyncio.Event()
+        self._report = asyncio.Event()
+        self._left = False
+        self._stopping = False
+
+    def look(self) -> None:
+        """Ask for a look at the deliveries now: an event was committed, or a sweep is at it."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and send until cancelled: when asked, when a failure is due again, and every `look_every_ms`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._claim_on())
+            group.create_task(self._report_on())
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._stopping = True
+
+    async def close(self, grace_ms: int) -> None:
+        """Let the posts under way end within the grace and write them down; the rest is sent again by its lease."""
+        self.stop()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace_ms / 1000)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable):
+            await self._write_reports()
+        await self._sender.close()
+
+    async def _claim_on(self) -> None:
+        while True:
+            try:
+                await self._claim()
+            except StoreUnavailable as error:
+                _log.warning("webhooks wait for the database: %s", error)
+            except Exception:
+                _log.exception("webhooks could not be claimed; they are looked at again soon")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_every_s):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _claim(self) -> None:
+        while not self._stopping and not self._room.is_full and await self._database.read(any_due):
+            lease_ms = self._config.timeout_ms + _LEASE_MARGIN_MS
+            claim = await self._database.write(claim_due, self._room.copy(), lease_ms)
+            self._start(claim)
+            if not claim.deliveries:
+                return
+
+    def _start(self, claim: Claim) -> None:
+        self._left = claim.left
+        for delivery in claim.deliveries:
+            self._room.enter(delivery.place)
+            task = asyncio.create_task(self._send(delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _send(self, delivery: ClaimedDelivery) -> None:
+        began_s = time.monotonic()
+        try:
+            sent = await self._post(delivery)
+        finally:
+            self._room.leave(delivery.place)
+            if self._left:
+                self.look()
+        schedule_ms = self._config.retry_schedule_ms
+        verdict = judge(sent, delivery.failures, schedule_ms, jitter=random.random())
+        duration_ms = int((time.monotonic() - began_s) * 1000)
+        self._ended.append(EndedTry(delivery, sent, duration_ms, verdict))
+        self._report.set()
+
+    async def _post(self, delivery: ClaimedDelivery) -> Sent:
+        """Sign and post once. The time of the signature is this try's."""
+        try:
+            secret = self._secret(delivery)
+        except ValueError:
+            _log.error("delivery %s: the stored signing secret cannot be read", delivery.id.hex())
+            return Sent(error=SendError.SECRET)
+        body = event_body(delivery)
+        headers = signed_headers(event_id(delivery), body, secret=secret, at=now_utc())
+        headers |= {"content-type": "application/json", "user-agent": self._agent}
+        return await self._sender.post(delivery.url, body, headers)
+
+    def _secret(self, delivery: ClaimedDelivery) -> str:
+        if delivery.sealed_secret is None:
+            return key_secret(self._pepper, delivery.place.key_id)
+        return unseal(self._pepper, delivery.sealed_secret)
+
+    async def _report_on(self) -> None:
+        while True:
+            await self._report.wait()
+            self._report.clear()
+            try:
+                await self._write_reports()
+            except StoreUnavailable as error:
+                _log.warning("%d webhook tries wait to be written down: %s", len(self._ended), error)
+                await asyncio.sleep(_RETRY_S)
+                self._report.set()
+            except Exception:
+                _log.exception("webhook tries could not be written down; they are made again by their leases")
+                self._ended.clear()
+
+    async def _write_reports(self) -> None:
+        """Write what has ended. On an error it is kept for the next time."""
+        group = list(self._ended)
+        if not group:
+            return
+        await self._database.write(settle_tries, group)
+        del self._ended[: len(group)]
+        for each in group:
+            if isinstance(each.verdict, RetryLater) and each.verdict.delay_ms <= _SOON_MS:
+                asyncio.get_running_loop().call_later(each.verdict.delay_ms / 1000 + 0.01, self.look)
