@@ -77,10 +77,13 @@ def reject(connection: Connection, now_ms: int, batch_id: bytes, worker_id: byte
 def load_chunk(
     connection: Connection, now_ms: int, kept: KeptBatch, worker_id: bytes, lines: Sequence[Line], slice_jobs: int
 ) -> bool:
-    """Write the next lines of a batch; returns False when another worker keeps it now, and nothing was written."""
+    """Write the next lines of a batch.
+
+    Returns False when another worker keeps it now, or these are not the next lines (any more); nothing was written.
+    """
     closing = connection.execute(
         update(batch)
-        .where(batch.c.id == kept.id, batch.c.keeper == worker_id)
+        .where(batch.c.id == kept.id, batch.c.keeper == worker_id, batch.c.loaded == lines[0].number - 1)
         .values(loaded=batch.c.loaded + len(lines))
         .returning(batch.c.closing)
     ).first()

@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Usage
@@ -160,6 +161,8 @@ class Engine:
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
         self._heed(lane, reply)
+        if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
+            reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
         return self._failed(job, reply)
 
     def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:

@@ -95,7 +95,9 @@ def shape(view: View, world: World) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def happenings(view: View, world: World, *, attempts: int, losses: bool, brief: bool) -> Iterator[tuple[str, Happening]]:
+def happenings(
+    view: View, world: World, *, attempts: int, losses: bool, brief: bool
+) -> Iterator[tuple[str, Happening]]:
     """Name and do everything that may happen next.
 
     A job is put back only while it has claims left of `attempts`, so that the space is finite. With `losses` single
@@ -167,8 +169,9 @@ def _of_batch(batch: Record, world: World) -> Iterator[tuple[str, Happening]]:
     worker, status = world.workers[0], batch["status"]
     if status in (BatchStatus.VALIDATING, BatchStatus.CANCELLING) and batch["validated_at_ms"] is None:
         yield "accept", lambda world, connection: world.accept(connection, _kept(world, connection, Chore.VALIDATE))
-        yield "reject", lambda world, connection: world.accept(
-            connection, _kept(world, connection, Chore.VALIDATE), good=False
+        yield (
+            "reject",
+            lambda world, connection: world.accept(connection, _kept(world, connection, Chore.VALIDATE), good=False),
         )
     elif status in (BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING) and batch["loaded"] < batch["total"]:
         yield "load", lambda world, connection: world.load(connection, _kept(world, connection, Chore.LOAD), 1)

@@ -52,7 +52,13 @@ def claimant(worker_id: bytes, lease_ms: int = LEASE_MS) -> Claimant:
 
 
 def add_job(
-    connection: Connection, now_ms: int, *, queue: str = "one", window_ms: int = DAY_MS, priority: int = 0, crashes: int = 0
+    connection: Connection,
+    now_ms: int,
+    *,
+    queue: str = "one",
+    window_ms: int = DAY_MS,
+    priority: int = 0,
+    crashes: int = 0,
 ) -> bytes:
     """Insert a single job and its payload, as a submission would."""
     job_id = new_id()
@@ -92,7 +98,13 @@ def keep(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes) ->
 
 
 def add_loaded_batch(
-    connection: Connection, now_ms: int, total: int, *, slice_jobs: int = 64, queue: str = "one.batch", window_ms: int = DAY_MS
+    connection: Connection,
+    now_ms: int,
+    total: int,
+    *,
+    slice_jobs: int = 64,
+    queue: str = "one.batch",
+    window_ms: int = DAY_MS,
 ) -> bytes:
     """Create a batch, accept it and load all its lines."""
     batch_id, worker_id = add_batch(connection, now_ms, window_ms=window_ms), new_id()

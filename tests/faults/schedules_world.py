@@ -104,28 +104,28 @@ class World:
     """Lines in the input file of each batch."""
     accepted: set[bytes] = field(default_factory=set)
     """Single jobs that were answered with 202."""
-    called: set[tuple[bytes, int]] = field(default_factory=set)
-    """The calls that providers saw."""
+    bills: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    """What providers ask for each call that they saw, in nano-dollars; whoever hears of it late owes it too."""
 
     def copy(self) -> "World":
         """A second world that goes on from the same point."""
         return replace(
             self, workers=list(self.workers), messages=list(self.messages), calls=list(self.calls),
             keepings=list(self.keepings), totals=dict(self.totals), accepted=set(self.accepted),
-            called=set(self.called),
+            bills=dict(self.bills),
         )  # fmt: skip
 
     # -- callers
 
-    def submit(self, connection: Connection, *, crashes: int = 0, queue: str = "one") -> bytes:
+    def submit(self, connection: Connection, *, crashes: int = 0, window_ms: int = DAY_MS) -> bytes:
         """A single job is accepted."""
-        job_id = rows.add_job(connection, self.now_ms, crashes=crashes, queue=queue)
+        job_id = rows.add_job(connection, self.now_ms, crashes=crashes, window_ms=window_ms)
         self.accepted.add(job_id)
         return job_id
 
-    def create_batch(self, connection: Connection, total: int) -> bytes:
+    def create_batch(self, connection: Connection, total: int, *, window_ms: int = DAY_MS) -> bytes:
         """A batch is created."""
-        batch_id = rows.add_batch(connection, self.now_ms)
+        batch_id = rows.add_batch(connection, self.now_ms, window_ms=window_ms)
         self.totals[batch_id] = total
         return batch_id
 
@@ -157,7 +157,9 @@ class World:
         """A sweep looks which life of Redis this is."""
         return epoch.enter_epoch(connection, self.now_ms, str(self.life))
 
-    def deliver(self, connection: Connection, message: Message, worker: bytes, *, again: bool = False, survives: bool = True) -> int:
+    def deliver(
+        self, connection: Connection, message: Message, worker: bytes, *, again: bool = False, survives: bool = True
+    ) -> int:
         """A worker gets a message and claims; `again` leaves it in Redis, unless it `survives` it dies right after."""
         if not again:
             self.messages.remove(message)
@@ -168,7 +170,7 @@ class World:
             claimed = claim.claim_slice(connection, self.now_ms, who, message.slice_id)
         if survives:
             self.calls += [Call(worker, job) for job in claimed]
-            self.called.update((job.id, job.n) for job in claimed)
+            self.bills.update(((job.id, job.n), rows.COST) for job in claimed)
         return len(claimed)
 
     # -- workers
@@ -179,7 +181,11 @@ class World:
         for _ in range(2 if twice else 1):
             finish.finish(connection, self.now_ms, group)
         self.calls = [call for call in self.calls if call not in [ended for ended, _ in ends]]
-        self.called -= {call.attempt for call, report in ends if report is Report.RELEASE}
+        for call, report in ends:
+            if report is Report.RETRY:
+                self.bills[call.attempt] = 0
+            elif report is Report.RELEASE:
+                del self.bills[call.attempt]
 
     def lose(self, call: Call) -> None:
         """A worker forgets a call."""
@@ -255,7 +261,8 @@ class World:
         assert [line.number for line in ended] == list(range(1, self.totals[at.batch.id] + 1)), "lines are missing"
         completed = sum(line.body is not None for line in ended)
         files = [
-            WrittenFile(new_id(), "out.jsonl", count) if count else None for count in (completed, len(ended) - completed)
+            WrittenFile(new_id(), "out.jsonl", count) if count else None
+            for count in (completed, len(ended) - completed)
         ]
         output.publish_output(connection, self.now_ms, at.batch, at.worker, OutputFiles(files[0], files[1], DAY_MS))
         self._leave(connection, at)

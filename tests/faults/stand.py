@@ -1,7 +1,6 @@
 """The stand: the servers that a run of batches needs beside its database - a Valkey, simulators - and its workers."""
 
 import multiprocessing
-import random
 import shutil
 import tempfile
 import time
@@ -48,6 +47,11 @@ class Worker:
         """Its process id; only to be used while it is known to run."""
         assert self.process.pid is not None
         return self.process.pid
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was paused by SIGSTOP."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     @property
     def connections(self) -> int:
