@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers.failure import ErrorClass
@@ -25,6 +25,7 @@ POISON_CRASHES = 4
 NOBODY = bytes(16)
 """The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,12 @@ class Renewal:
 def renew(connection: Connection, now_ms: int, state: WorkerState, lease_ms: int) -> Renewal:
     """Renew all leases of this worker and its `worker` row."""
     say_alive(connection, now_ms, state)
+    mine = (attempt.c.owner == state.id) & (attempt.c.outcome == AttemptOutcome.STARTED)
+    # Locked in the order in which a finish group locks them, so that the two never wait for each other.
+    locked = select(attempt.c.job_id, attempt.c.n).where(mine).order_by(attempt.c.job_id, attempt.c.n).with_for_update()
     rows = connection.execute(
         update(attempt)
-        .where(attempt.c.owner == state.id, attempt.c.outcome == AttemptOutcome.STARTED)
+        .where(tuple_(attempt.c.job_id, attempt.c.n).in_(locked), mine)
         .values(lease_until_ms=now_ms + lease_ms)
         .returning(attempt.c.job_id, attempt.c.n)
     ).all()
@@ -95,22 +99,32 @@ def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:
     )
 
 
+def forget_workers(connection: Connection, now_ms: int) -> None:
+    """Delete the rows of workers that nobody has heard of for a day."""
+    connection.execute(delete(worker).where(worker.c.seen_at_ms < now_ms - _DAY_MS))
+
+
 def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
     """Take back what dead workers held; returns the jobs that are queued again. Safe to run anywhere, any time.
 
     Every attempt past its lease ends as `unknown`. Its job, if it still waits for that attempt, is queued as a single
     job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often.
     """
+    lapsed = (attempt.c.outcome == AttemptOutcome.STARTED) & (attempt.c.lease_until_ms < now_ms)
+    found = connection.execute(
+        select(attempt.c.job_id).where(lapsed).order_by(attempt.c.job_id).limit(_LIMIT)
+    ).scalars()
+    jobs = _lock_jobs(connection, list(found))
+    if not jobs:
+        return []
     rows = connection.execute(
         select(attempt.c.job_id, attempt.c.n, attempt.c.key_id)
-        .where(attempt.c.outcome == AttemptOutcome.STARTED, attempt.c.lease_until_ms < now_ms)
+        .where(lapsed, attempt.c.job_id.in_(jobs))
         .order_by(attempt.c.job_id)
-        .limit(_LIMIT)
-        .with_for_update(skip_locked=True)
+        .with_for_update()
     ).all()
     if not rows:
         return []
-    jobs = _lock_jobs(connection, [row.job_id for row in rows])
     _end_attempts(connection, now_ms, rows, jobs)
     held = [jobs[row.job_id] for row in rows if _still_waits(jobs[row.job_id], row.n)]
     poisoned = [row for row in held if row.crashes + 1 >= POISON_CRASHES]
@@ -122,11 +136,12 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
 
 
 def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
+    """Lock these jobs, before their attempts as `store.finish` does; those that it is ending just now are left out."""
     rows = connection.execute(
         select(job.c.id, job.c.state, job.c.attempt, job.c.crashes, job.c.batch_id)
         .where(job.c.id.in_(job_ids))
         .order_by(job.c.id)
-        .with_for_update()
+        .with_for_update(skip_locked=True)
     )
     return {row.id: row for row in rows}
 

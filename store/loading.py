@@ -105,6 +105,17 @@ def load_chunk(
     return True
 
 
+def cut_short(connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, errors_json: str) -> None:
+    """Settle for the lines that are loaded: the rest of the input cannot be read any more. The batch can end then."""
+    kept = connection.execute(
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.keeper == worker_id)
+        .values(total=batch.c.loaded, errors_json=errors_json)
+    ).rowcount
+    if kept:
+        record_progress(connection, now_ms, {batch_id: BatchProgress()})
+
+
 def _parts(lines: list[Line], size: int) -> list[list[Line]]:
     return [lines[start : start + size] for start in range(0, len(lines), size)]
 

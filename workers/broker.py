@@ -22,6 +22,7 @@ from store.keyspace import NAMESPACE, queue_list
 
 _PEEK_S = 1.5
 _SOCKET_S = 10.0
+_MOST_CONNECTIONS = 10_000  # every queue's consumer holds one while it peeks
 _ROOM_S = 0.5
 _HEARTBEAT_MS = 30_000
 
@@ -32,7 +33,12 @@ WaitForRoom = Callable[[str, float], bool]
 def create_broker(url: str, wait_for_room: WaitForRoom | None = None) -> "LanewayBroker":
     """Make a broker: with `wait_for_room` for a worker, without it for a process that only publishes."""
     client = redis.Redis.from_url(
-        url, socket_timeout=_SOCKET_S, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0), protocol=2
+        url,
+        max_connections=_MOST_CONNECTIONS,
+        socket_timeout=_SOCKET_S,
+        socket_connect_timeout=2.0,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
     )
     return LanewayBroker(client, wait_for_room)
 

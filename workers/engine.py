@@ -9,7 +9,8 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Usage
@@ -30,9 +31,20 @@ from workers.conclusion import (
 )
 from workers.lane import Lane
 from workers.queues import provider_of
+from workers.suspects import Suspects
 
 _LONGEST_HOLD_MS = 10_000
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One attempt that has a slot."""
+
+    job: ClaimedJob
+    sent: bool = False
+    """Whether the provider may have heard of it."""
+    task: asyncio.Task[Settlement] = field(init=False)
 
 
 class Engine:
@@ -52,15 +64,21 @@ class Engine:
         self._policy = policy
         self._settle = settle
         self._known_routes: dict[str, Route | None] = {}
-        self._calls: dict[tuple[bytes, int], tuple[ClaimedJob, asyncio.Task[None]]] = {}
+        self._calls: dict[tuple[bytes, int], _Call] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
-        self._one_suspect = asyncio.Lock()
+        self._suspects = Suspects(self._admit)
         self._clock_offset_ms = 0
+        self._leases_hold_ms: tuple[int, int] | None = None
         self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
 
     def set_clock(self, database_now_ms: int) -> None:
         """Note the database's time, which every claim and renewal brings."""
         self._clock_offset_ms = database_now_ms - time.monotonic_ns() // 1_000_000
+
+    def set_leases(self, renewed_at_ms: int, lease_ms: int) -> None:
+        """Note that all leases were renewed, by the database's time."""
+        self.set_clock(renewed_at_ms)
+        self._leases_hold_ms = (renewed_at_ms, lease_ms)
 
     def now_ms(self) -> int:
         """The database's time, carried on by this process's monotonic clock."""
@@ -83,22 +101,32 @@ class Engine:
         """Take claimed jobs, each with its payload."""
         by_provider: dict[str, list[ClaimedJob]] = {}
         for job in jobs:
-            by_provider.setdefault(provider_of(job.queue), []).append(job)
+            if job.crashes >= SUSPECT_CRASHES:
+                self._suspects.add(job)
+            else:
+                by_provider.setdefault(provider_of(job.queue), []).append(job)
         for provider, group in by_provider.items():
             self.lanes[provider].add(group)
 
+    def refuse(self, job: ClaimedJob, failure: Failure) -> None:
+        """Fail a claimed job without calling anybody."""
+        self._settle(self._failed(job, failure))
+
     def cut(self, is_unwanted: Callable[[ClaimedJob], bool]) -> None:
         """Cut the calls of jobs that have ended or are another worker's, and drop those that wait for a slot."""
+        never_started = self._suspects.discard(is_unwanted)
         for lane in self.lanes.values():
-            for job in lane.discard(is_unwanted):
-                self._settle(conclude_unsent(job, self.now_ms()))
-        for job, task in self._calls.values():
-            if is_unwanted(job):
-                task.cancel()
+            never_started += lane.discard(is_unwanted)
+        for job in never_started:
+            self._unsent(job)
+        for call in self._calls.values():
+            if is_unwanted(call.job):
+                call.task.cancel()
 
     def holds(self) -> list[tuple[bytes, int]]:
         """(job id, n) of the calls in flight and of the jobs that wait for a slot."""
-        return [*((job.id, job.n) for lane in self.lanes.values() for job in lane.jobs()), *self._calls]
+        waiting = chain(self._suspects.waiting(), *(lane.jobs() for lane in self.lanes.values()))
+        return [*((job.id, job.n) for job in waiting), *self._calls]
 
     @property
     def in_flight(self) -> int:
@@ -107,13 +135,14 @@ class Engine:
 
     async def drain(self, grace_ms: int) -> None:
         """Start nothing more, let running calls end within the grace, then cut them; every job is settled."""
+        never_started = self._suspects.discard(lambda _: True)
         for lane in self.lanes.values():
-            for job in lane.close():
-                self._settle(conclude_unsent(job, self.now_ms()))
-        running = [task for _, task in self._calls.values()]
-        if running:
-            await asyncio.wait(running, timeout=grace_ms / 1000)
-        open_calls = [task for _, task in self._calls.values()]
+            never_started += lane.close()
+        for job in never_started:
+            self._unsent(job)
+        if self._calls:
+            await asyncio.wait([call.task for call in self._calls.values()], timeout=grace_ms / 1000)
+        open_calls = [call.task for call in self._calls.values()]
         for task in open_calls:
             task.cancel()
         await asyncio.gather(*open_calls, return_exceptions=True)
@@ -122,35 +151,46 @@ class Engine:
         route = self.route(name)
         return route.deployments[min(index, len(route.deployments) - 1)] if route else None
 
+    def _admit(self, job: ClaimedJob) -> None:
+        self.lanes[provider_of(job.queue)].add([job])
+
+    def _unsent(self, job: ClaimedJob) -> None:
+        self._suspects.done(job)
+        self._settle(conclude_unsent(job, self.now_ms()))
+
     def _start(self, job: ClaimedJob) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(job))
-        self._calls[job.id, job.n] = (job, task)
+        call = _Call(job)
+        call.task = asyncio.get_running_loop().create_task(self._conclude(call))
+        call.task.add_done_callback(lambda _: self._ended(call))
+        self._calls[job.id, job.n] = call
 
-    async def _run(self, job: ClaimedJob) -> None:
-        lane = self.lanes[provider_of(job.queue)]
-        try:
-            if job.crashes >= SUSPECT_CRASHES:
-                async with self._one_suspect:
-                    settlement = await self._conclude(job, lane)
-            else:
-                settlement = await self._conclude(job, lane)
-        except asyncio.CancelledError:
-            settlement = conclude_cut(job, self.now_ms())
-        except Exception as error:
-            _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
+    def _ended(self, call: "_Call") -> None:
+        """Settle a call: in a callback, for a task cancelled before its first step never runs a line of its own."""
+        job = call.job
+        del self._calls[job.id, job.n]
+        self._suspects.done(job)
+        if call.task.cancelled():
+            conclude = conclude_cut if call.sent else conclude_unsent
+            settlement = conclude(job, self.now_ms())
+        elif error := call.task.exception():
+            _log.error("attempt %s.%d failed inside Laneway", job.id.hex(), job.n, exc_info=error)
             settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
-        finally:
-            del self._calls[job.id, job.n]
-            lane.done()
+        else:
+            settlement = call.task.result()
         self._settle(settlement)
+        self.lanes[provider_of(job.queue)].done()
 
-    async def _conclude(self, job: ClaimedJob, lane: Lane) -> Settlement:
+    async def _conclude(self, call: "_Call") -> Settlement:
+        job = call.job
+        if self._is_stale(job):
+            return conclude_unsent(job, self.now_ms())
         deployment = self._deployment(job.route, job.route_index)
         if deployment is None:
             return self._failed(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
         left_ms = job.deadline_at_ms - self.now_ms()
         if left_ms <= 0:
             return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
+        call.sent = True
         reply = await self._client.call(
             deployment.target,
             Endpoint(job.endpoint),
@@ -160,10 +200,17 @@ class Engine:
         )
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
-        self._heed(lane, reply)
+        self._heed(self.lanes[provider_of(job.queue)], reply)
         if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
             reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
         return self._failed(job, reply)
+
+    def _is_stale(self, job: ClaimedJob) -> bool:
+        """Whether the job's lease has run out unrenewed (this process slept): another worker may have it by now."""
+        if self._leases_hold_ms is None:
+            return False
+        renewed_at_ms, lease_ms = self._leases_hold_ms
+        return self.now_ms() > max(renewed_at_ms, job.claimed_at_ms) + lease_ms
 
     def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:
         moment = Moment(self.now_ms(), random.random())

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 _MOST_CUSTOM_ID = 512
+_DEPTH_WORTH_A_LOOK = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def parse_line(number: int, line: bytes, endpoint: str) -> Request | InputError 
     error = _check(number, data, endpoint)
     if error is not None:
         return error
+    if line.count(b"[") + line.count(b"{") > _DEPTH_WORTH_A_LOOK and not _can_be_written(data["body"]):
+        return InputError("invalid_value", number, "The body is nested too deeply.", "body")
     body = data["body"]
     return Request(number, data["custom_id"], body["model"], body)
 
@@ -83,6 +86,15 @@ _TYPES: dict[str, tuple[type, str]] = {
     "url": (str, "a string"),
     "body": (dict, "an object"),
 }
+
+
+def _can_be_written(body: dict[str, Any]) -> bool:
+    """orjson reads 1,024 levels of nesting and writes 254."""
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        return False
+    return True
 
 
 def _check(number: int, data: dict[str, Any], endpoint: str) -> InputError | None:

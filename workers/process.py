@@ -4,11 +4,13 @@ One event loop makes all calls and runs all loops; dramatiq's threads only fetch
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import redis
 from dramatiq import Worker
 
 from providers.client import ProviderClient
@@ -154,7 +156,8 @@ class WorkerProcess:
         self._broker.stopping.set()
         stopped = asyncio.create_task(asyncio.to_thread(dramatiq_worker.stop, _STOP_MS))
         await self._engine.drain(self._settings.grace_ms)
-        await stopped
+        with contextlib.suppress(redis.RedisError):  # what dramatiq could not put back is published again
+            await stopped
         await self._engine.drain(0)  # what a claim under way still brought in
         try:
             async with asyncio.timeout(self._settings.grace_ms / 1000):
@@ -175,11 +178,11 @@ class WorkerProcess:
                 self._keeper.look()
                 self._sweeper.look()
             if message.cancel_jobs:
-                ended = frozenset(map(bytes.fromhex, message.cancel_jobs))
-                self._engine.cut(lambda job, ended=ended: job.id in ended)  # type: ignore[misc]
+                ended = frozenset(message.cancel_jobs)
+                self._engine.cut(lambda job, ended=ended: job.id.hex() in ended)  # type: ignore[misc]
 
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
-        return self._engine.lanes[provider_of(queue)].wait_for_room(seconds)
+        return self._engine.lanes[provider_of(queue)].wait_for_room(queue, seconds)
 
     def _written(self, group: Sequence[Settlement], to_write: bool) -> None:
         """After a commit: publish what was queued again when it is due, and have finished batches written."""

@@ -43,7 +43,7 @@ class Renewer:
         """Renew once."""
         held_before = self._engine.holds()
         renewal = await self._database.write(renew, self._state(), self._settings.lease_ms)
-        self._engine.set_clock(renewal.now_ms)
+        self._engine.set_leases(renewal.now_ms, self._settings.lease_ms)
         lost = {held for held in held_before if held not in renewal.held}
         if lost:
             _log.warning("%d calls lost their lease and are cut", len(lost))

@@ -19,7 +19,7 @@ from store.database import Database, StoreUnavailable
 from store.epoch import enter_epoch
 from store.files import contents_removed, file_contents_to_remove
 from store.handout import busy_queues
-from store.leases import rescue
+from store.leases import forget_workers, rescue
 from store.retention import purge_bodies
 from store.signals import Signals
 from workers.claimer import Claimer
@@ -56,7 +56,8 @@ class Sweeper:
     def __init__(self, parts: SweepParts, settings: WorkerSettings) -> None:
         self._parts = parts
         self._settings = settings
-        self._rescue_from_s = 0.0
+        # Live workers may not have renewed for as long as the database was away: they go first, also after our start.
+        self._rescue_from_s = time.monotonic() + settings.renew_ms / 1000
         self._wake = asyncio.Event()
         self.last_ok_s: float | None = None
         """Monotonic seconds of the last sweep without an error; None before the first."""
@@ -145,9 +146,7 @@ class Sweeper:
         if not self._parts.hand_outs.redis_is_up:
             return
         for queue in await self._busy_queues():
-            await self._parts.hand_outs.resend(
-                queue, self._parts.engine.now_ms(), self._settings.sweep_ms, self._settings.republish_ms
-            )
+            await self._parts.hand_outs.resend(queue, self._parts.engine.now_ms(), self._settings.sweep_ms)
 
     async def _busy_queues(self) -> list[str]:
         busy = await self._parts.database.read(busy_queues)
@@ -156,6 +155,7 @@ class Sweeper:
     async def _tidy(self) -> None:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""
         database, contents = self._parts.database, self._parts.contents
+        await database.write(forget_workers)
         await database.write(purge_bodies, self._settings.keep_content_ms)
         gone = await database.read(file_contents_to_remove)
         for file_id in gone:

@@ -49,7 +49,7 @@ def _no_epoch() -> None:
 
 
 def _no_resend() -> None:
-    async def resend(_self: HandOuts, _queue: str, _now_ms: int, _settled_ms: int, _republish_ms: int) -> None:
+    async def resend(_self: HandOuts, _queue: str, _now_ms: int, _settled_ms: int) -> None:
         return None
 
     put(HandOuts, "resend", resend)

@@ -117,5 +117,3 @@ def first_failure(connection: Connection, seeds: Sequence[int], steps: int, *, j
         if wrong := walk(connection, seed, steps, judge_every=judge_every):
             return wrong
     return []
-
-

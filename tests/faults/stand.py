@@ -21,7 +21,7 @@ from tests.valkey_server import ValkeyServer
 from workers.settings import WorkerSettings
 
 QUICK = WorkerSettings(
-    lease_ms=6_000, renew_ms=2_000, sweep_ms=1_000, grace_ms=10_000, republish_ms=60_000, rescue_jitter_ms=500,
+    lease_ms=6_000, renew_ms=2_000, sweep_ms=1_000, grace_ms=10_000, rescue_jitter_ms=500,
     keeper_lease_ms=3_000, closing_grace_ms=1_000,
 )  # fmt: skip
 """The times of most fault tests: the production ones divided by five."""

@@ -82,7 +82,7 @@ async def test_without_the_sweep_the_jobs_of_a_killed_worker_never_run(make_stan
         holders = [worker for worker in workers if await caller.open_attempts(worker)]
         holders[0].kill()
         with pytest.raises(NotInTime):
-            await caller.wait(batch_id, HASTY.lease_ms / 1000 + 5)
+            await caller.wait(batch_id, HASTY.lease_ms / 1000 + 3)
 
 
 async def test_without_the_write_ahead_the_bill_has_calls_that_nobody_wrote_down(make_stand: MakeStand) -> None:

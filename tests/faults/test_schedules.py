@@ -86,7 +86,9 @@ def test_the_enumeration_misses_each_mechanism(sabotage: Sabotage, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "sabotage", [*WALKED, *(pytest.param(each, marks=pytest.mark.full) for each in SELDOM)], ids=lambda each: each.__name__
+    "sabotage",
+    [*WALKED, *(pytest.param(each, marks=pytest.mark.full) for each in SELDOM)],
+    ids=lambda each: each.__name__,
 )
 def test_random_schedules_miss_each_mechanism(sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch) -> None:
     sabotage(monkeypatch)

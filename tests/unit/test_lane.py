@@ -37,12 +37,12 @@ async def test_single_jobs_start_before_lines_that_came_earlier() -> None:
 
 async def test_there_is_room_until_enough_wait_and_again_when_they_started() -> None:
     subject, _ = lane(8)
-    assert subject.wait_for_room(0)
+    assert subject.wait_for_room("p.batch", 0)
     subject.add([job(number) for number in range(10)])
-    assert not subject.has_room()
-    assert not subject.wait_for_room(0)
+    assert not subject.has_room("p.batch")
+    assert not subject.wait_for_room("p.batch", 0)
     subject.done()
-    assert subject.wait_for_room(0)
+    assert subject.wait_for_room("p.batch", 0)
 
 
 async def test_a_held_lane_starts_nothing_until_the_longest_hold_is_over() -> None:
@@ -53,7 +53,7 @@ async def test_a_held_lane_starts_nothing_until_the_longest_hold_is_over() -> No
     subject.hold(0.05)
     subject.hold(0.01)
     subject.add([job(1)])
-    assert not subject.has_room()
+    assert not subject.has_room("p.batch")
     async with asyncio.timeout(5):
         assert await started_at - begun >= 0.049
 
@@ -67,7 +67,7 @@ async def test_closing_gives_back_what_never_started() -> None:
     subject.add([job(4)])
     assert started == [1]
     assert [int.from_bytes(each.id, "big") for each in subject.close()] == [4]
-    assert not subject.has_room()
+    assert not subject.has_room("p.batch")
 
 
 async def test_unwanted_jobs_are_taken_out_and_the_others_stay_in_order() -> None:
@@ -76,3 +76,10 @@ async def test_unwanted_jobs_are_taken_out_and_the_others_stay_in_order() -> Non
     assert [each.id[-1] for each in subject.discard(lambda each: each.id[-1] % 2 == 1)] == [1, 3]
     subject.done()
     assert started == [0, 2]
+
+
+async def test_waiting_lines_leave_room_for_single_jobs() -> None:
+    subject, _ = lane(4)
+    subject.add([job(number) for number in range(64)])
+    assert not subject.has_room("p.batch")
+    assert subject.has_room("p")
