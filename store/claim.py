@@ -124,6 +124,7 @@ _WRITE_ATTEMPT = insert(attempt).values(
     owner=bindparam("b_owner"),
     lease_until_ms=bindparam("b_lease"),
     started_at_ms=bindparam("b_now"),
+    suspected=literal_column("0"),
     outcome=literal_column(f"'{AttemptOutcome.STARTED}'"),
     cost_basis=literal_column(f"'{CostBasis.NONE}'"),
 )

@@ -20,8 +20,8 @@ from store.tables import AnyRow, attempt, job, worker
 
 SUSPECT_CRASHES = 2
 """From here on a job is a suspect: a process runs one suspect at a time."""
-POISON_CRASHES = 4
-"""Two crashes among others and two alone: the job fails as `poison`."""
+POISON_CRASHES = 5
+"""Two crashes among others and three as the only suspect: the job fails as `poison`."""
 NOBODY = bytes(16)
 """The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
@@ -118,7 +118,7 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
     if not jobs:
         return []
     rows = connection.execute(
-        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id)
+        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.suspected)
         .where(lapsed, attempt.c.job_id.in_(jobs))
         .order_by(attempt.c.job_id)
         .with_for_update()
@@ -126,13 +126,21 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> list[bytes]:
     if not rows:
         return []
     _end_attempts(connection, now_ms, rows, jobs)
-    held = [jobs[row.job_id] for row in rows if _still_waits(jobs[row.job_id], row.n)]
-    poisoned = [row for row in held if row.crashes + 1 >= POISON_CRASHES]
-    rescued = [row.id for row in held if row.crashes + 1 < POISON_CRASHES]
-    _requeue(connection, rescued, now_ms + jitter_ms)
+    held = [(jobs[row.job_id], row) for row in rows if _still_waits(jobs[row.job_id], row.n)]
+    counted = {held_job.id for held_job, row in held if held_job.crashes < SUSPECT_CRASHES or row.suspected}
+    poisoned = [held_job for held_job, _ in held if held_job.id in counted and held_job.crashes + 1 >= POISON_CRASHES]
+    ended = {held_job.id for held_job in poisoned}
+    rescued = [held_job.id for held_job, _ in held if held_job.id not in ended]
+    _requeue(connection, [each for each in rescued if each in counted], now_ms + jitter_ms, crashes=1)
+    _requeue(connection, [each for each in rescued if each not in counted], now_ms + jitter_ms, crashes=0)
     _fail_poisoned(connection, now_ms, poisoned)
     _count(connection, now_ms, [jobs[row.job_id] for row in rows], poisoned)
     return rescued
+
+
+def mark_suspected(connection: Connection, _now_ms: int, job_id: bytes, n: int) -> None:
+    """Note that a suspect's call is about to be made; one that only waits with its worker has no part in its end."""
+    connection.execute(update(attempt).where(attempt.c.job_id == job_id, attempt.c.n == n).values(suspected=1))
 
 
 def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
@@ -161,12 +169,17 @@ def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[AnyRow], j
     )
 
 
-def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int) -> None:
+def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int, *, crashes: int) -> None:
     if job_ids:
         connection.execute(
             update(job)
             .where(job.c.id.in_(job_ids))
-            .values(state=JobState.QUEUED, crashes=job.c.crashes + 1, not_before_ms=not_before_ms, published_at_ms=None)
+            .values(
+                state=JobState.QUEUED,
+                crashes=job.c.crashes + crashes,
+                not_before_ms=not_before_ms,
+                published_at_ms=None,
+            )
         )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -20,6 +20,7 @@ from providers.prices import PriceBook
 from router.decision import RetryPolicy
 from router.routes import Deployment, Route, RouteTable
 from store.claim import ClaimedJob
+from store.database import StoreUnavailable
 from store.leases import SUSPECT_CRASHES
 from store.settlement import Settlement
 from workers.conclusion import (
@@ -57,12 +58,14 @@ class Engine:
         client: ProviderClient,
         policy: RetryPolicy,
         settle: Callable[[Settlement], None],
+        mark_suspected: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self._routes = routes
         self._prices = prices
         self._client = client
         self._policy = policy
         self._settle = settle
+        self._mark_suspected = mark_suspected
         self._known_routes: dict[str, Route | None] = {}
         self._calls: dict[tuple[bytes, int], _Call] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
@@ -182,7 +185,7 @@ class Engine:
 
     async def _conclude(self, call: "_Call") -> Settlement:
         job = call.job
-        if self._is_stale(job):
+        if self._is_stale(job) or not await self._may_try(job):
             return conclude_unsent(job, self.now_ms())
         deployment = self._deployment(job.route, job.route_index)
         if deployment is None:
@@ -204,6 +207,15 @@ class Engine:
         if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
             reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
         return self._failed(job, reply)
+
+    async def _may_try(self, job: ClaimedJob) -> bool:
+        """Write down that a suspect is tried now; False when that cannot be written."""
+        if job.crashes >= SUSPECT_CRASHES:
+            try:
+                await self._mark_suspected(job.id, job.n)
+            except StoreUnavailable:
+                return False
+        return True
 
     def _is_stale(self, job: ClaimedJob) -> bool:
         """Whether the job's lease has run out unrenewed (this process slept): another worker may have it by now."""

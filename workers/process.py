@@ -21,6 +21,7 @@ from router.routes import RouteTable
 from store.contents import FileContents
 from store.database import Database
 from store.ids import new_id
+from store.leases import mark_suspected
 from store.settlement import Requeued, Settlement
 from store.signals import Signals
 from workers.actors import declare_actors
@@ -88,12 +89,15 @@ class WorkerProcess:
         worker_id = new_id()
         identity = Identity(worker_id, served, needs.version)
         self._settings = settings
+        self._database = database
         self._queues = queues
         self._served = served
         self._signals = Signals(needs.state_url)
         self._client = ProviderClient()
         self._finisher = Finisher(database, settings, self._written)
-        self._engine = Engine(routes, needs.prices, self._client, needs.policy, self._finisher.add)
+        self._engine = Engine(
+            routes, needs.prices, self._client, needs.policy, self._finisher.add, self._mark_suspected
+        )
         self._broker = create_broker(needs.broker_url, self._wait_for_room)
         self._publisher = Publisher(self._broker)
         slots = {name: routes.max_parallel(name) for name in routes.providers()}
@@ -121,7 +125,7 @@ class WorkerProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, wait for `stop`, drain."""
-        await self._renewer.renew()
+        await self._renewer.renew_first(stop)
         loops = [
             asyncio.create_task(run())
             for run in (
@@ -180,6 +184,9 @@ class WorkerProcess:
             if message.cancel_jobs:
                 ended = frozenset(message.cancel_jobs)
                 self._engine.cut(lambda job, ended=ended: job.id.hex() in ended)  # type: ignore[misc]
+
+    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
+        await self._database.write(mark_suspected, job_id, n)
 
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
         return self._engine.lanes[provider_of(queue)].wait_for_room(queue, seconds)

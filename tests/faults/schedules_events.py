@@ -115,7 +115,7 @@ def happenings(
     yield from _of_messages(view, world, may_crash=losses and view.job["attempt"] + 1 < attempts, brief=brief)
     if losses:
         for name, message in _kinds(world):
-            yield f"lose {name}", lambda world, _, message=message: world.messages.remove(message)
+            yield f"lose {name}", partial(World.lose_message, message=message)
     for call in world.calls:
         yield from _of_call(view, call, more=more, brief=brief)
     if any(each["outcome"] == "started" for each in view.attempts) and (more or view.state in JOB_TERMINAL):

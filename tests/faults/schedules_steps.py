@@ -79,10 +79,10 @@ def deliver(world: World, connection: Connection, pick: Picks) -> None:
         world.deliver(connection, message, worker, again=pick.seldom(), survives=not pick.seldom())
 
 
-def lose_message(world: World, _connection: Connection, pick: Picks) -> None:
+def lose_message(world: World, connection: Connection, pick: Picks) -> None:
     """A message is lost on its way."""
     if world.messages:
-        world.messages.remove(pick.one_of(world.messages))
+        world.lose_message(connection, pick.one_of(world.messages))
 
 
 def resend(world: World, connection: Connection, pick: Picks) -> None:
@@ -180,7 +180,7 @@ POSSIBLE: Mapping[str, Callable[[World], bool]] = {
     "notice": lambda world: world.life > 1,
     "report": lambda world: bool(world.calls),
     "report_group": lambda world: len(world.calls) > 1,
-    "renew": lambda world: bool(world.calls),
+    "renew": lambda world: bool(world.calls or world.accepted),
     "rescue": lambda world: bool(world.bills),
     "crash": lambda world: bool(world.calls or world.keepings),
 }

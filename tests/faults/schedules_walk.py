@@ -52,9 +52,9 @@ class Run:
     def judge(self, *, finished: bool = False) -> list[str]:
         """Check what holds at every moment, and at the end also what holds then."""
         world = self.world
-        seen = {"accepted": world.accepted, "calls": world.bills.keys(), "bills": world.bills} if finished else {}
+        bills = world.bills if finished else {}
         with self.connection.begin():
-            wrong = check(self.connection, finished=finished, **seen)
+            wrong = check(self.connection, finished=finished, accepted=world.accepted, calls=bills.keys(), bills=bills)
             return wrong + self._history.observe(self.connection)
 
     def drain(self) -> list[str]:

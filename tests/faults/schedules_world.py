@@ -18,7 +18,6 @@ from store.handout import JobsMessage, Message
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch
 from store.leases import WorkerState
-from store.output import OutputFiles, WrittenFile
 from store.settlement import Settlement
 from tests.faults import schedules_rows as rows
 from tests.faults.schedules_rows import DAY_MS, LEASE_MS, START_MS
@@ -148,6 +147,10 @@ class World:
         self.messages += messages
         return bool(messages)
 
+    def lose_message(self, _connection: Connection, message: Message) -> None:
+        """A message is lost on its way, or its worker dies before it claims."""
+        self.messages.remove(message)
+
     def flush(self, _connection: Connection) -> None:
         """Redis loses everything."""
         self.messages.clear()
@@ -198,13 +201,15 @@ class World:
         self.workers[self.workers.index(worker)] = new_id()
 
     def renew(self, connection: Connection, worker: bytes) -> None:
-        """A worker renews its leases and cuts the calls that it lost or that nobody needs."""
+        """A worker renews its leases, cuts calls lost or not needed, and disowns claims that it never heard of."""
         mine = [call for call in self.calls if call.worker == worker]
         state = WorkerState(worker, "host", "[]", 1, len(mine), "")
         renewal = leases.renew(connection, self.now_ms, state, LEASE_MS)
         over = [call for call in mine if call.attempt not in renewal.held or call.job.id in renewal.unwanted]
         for call in over:
             self.report(connection, [(call, Report.CUT)])
+        if unheard_of := sorted(renewal.held - {call.attempt for call in mine}):
+            leases.disown(connection, self.now_ms, worker, unheard_of)
 
     # -- the sweep
 
@@ -260,11 +265,8 @@ class World:
         ended = output.read_ended_lines(connection, self.now_ms, at.batch.id, 0, 1_000_000)
         assert [line.number for line in ended] == list(range(1, self.totals[at.batch.id] + 1)), "lines are missing"
         completed = sum(line.body is not None for line in ended)
-        files = [
-            WrittenFile(new_id(), "out.jsonl", count) if count else None
-            for count in (completed, len(ended) - completed)
-        ]
-        output.publish_output(connection, self.now_ms, at.batch, at.worker, OutputFiles(files[0], files[1], DAY_MS))
+        files = rows.files(completed, len(ended) - completed)
+        output.publish_output(connection, self.now_ms, at.batch, at.worker, files)
         self._leave(connection, at)
 
     def _leave(self, connection: Connection, at: Keeping) -> None:

@@ -51,8 +51,8 @@ def _rule(name: str) -> Any:
 def examine(connection: Connection, part: int, examples: int) -> None:
     """Run so many examples of at most 50 steps, the same ones every time."""
     made = machine(connection)
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        seed(part)(lambda: made()),
+    run_state_machine_as_test(
+        seed(part)(made),
         settings=settings(
             max_examples=examples, stateful_step_count=50, deadline=None, database=None, print_blob=False,
             phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),

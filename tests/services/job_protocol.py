@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from store.claim import ClaimedJob, claim_jobs
 from store.database import Database, Query, open_database, sqlite_engine
+from store.handout import SliceMessage, hand_out
 from store.ids import new_id
 from tests.faults.schedules_rows import LEASE_MS, START_MS, claimant, create_tables
 from tests.invariants import check
@@ -30,7 +31,12 @@ class Store:
 
     async def __call__(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `query(connection, now_ms, ...)` in one transaction."""
-        return await self.database.write(_at, self.now_ms, query, *args, **kwargs)
+        moment = self.now_ms
+
+        def at_the_moment(connection: Connection, _now_ms: int) -> T:
+            return query(connection, moment, *args, **kwargs)
+
+        return await self.database.write(at_the_moment)
 
     async def claim(self, worker: bytes, *job_ids: bytes, lease_ms: int = LEASE_MS) -> list[ClaimedJob]:
         """Claim single jobs."""
@@ -41,7 +47,7 @@ class Store:
         (claimed,) = await self.claim(new_id(), job_id)
         return claimed
 
-    async def rows(self, statement: str) -> list[Any]:
+    async def rows(self, statement: str) -> Sequence[Any]:
         """Ask plainly."""
         return await self(_rows, statement)
 
@@ -49,6 +55,11 @@ class Store:
         """Ask plainly for the one row."""
         (row,) = await self.rows(statement)
         return row
+
+    async def slices(self, queue: str, window: int = 1_000) -> list[bytes]:
+        """Hand a queue out; returns the slices of its messages."""
+        messages = await self(hand_out, queue, window)
+        return [message.slice_id for message in messages if isinstance(message, SliceMessage)]
 
     async def check(self, *, finished: bool = False) -> list[str]:
         """Run the checker."""
@@ -80,17 +91,6 @@ async def open_store(url: str) -> AsyncIterator[Store]:
         yield Store(url, database)
     finally:
         await database.close()
-
-
-def _at(
-    connection: Connection,
-    _now_ms: int,
-    now_ms: int,
-    query: Query[P, T],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    return query(connection, now_ms, *args, **kwargs)
 
 
 def _rows(connection: Connection, _now_ms: int, statement: str) -> Sequence[Any]:

@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 from router.lifecycle import JobState
 from store.claim import claim_jobs, claim_slice, read_payloads
 from store.finish import finish
-from store.handout import hand_out
 from store.ids import new_id
-from store.leases import POISON_CRASHES, WorkerState, renew, rescue
+from store.leases import POISON_CRASHES, WorkerState, disown, renew, rescue
 from tests.faults.schedules_rows import (
     LEASE_MS,
     add_job,
@@ -52,11 +51,9 @@ async def test_workers_that_claim_overlapping_messages_share_the_jobs(store: Sto
 
 async def test_a_slice_delivered_to_many_workers_is_claimed_by_one(store: Store) -> None:
     await store(add_loaded_batch, 8)
-    (message,) = await store(hand_out, "one.batch", 100)
+    (slice_id,) = await store.slices("one.batch", 100)
     async with store.second() as other:
-        claims = await asyncio.gather(
-            *(each(claim_slice, claimant(new_id()), message.slice_id) for each in [store, other] * 3)
-        )
+        claims = await asyncio.gather(*(each(claim_slice, claimant(new_id()), slice_id) for each in [store, other] * 3))
     assert sorted(len(claim) for claim in claims) == [0, 0, 0, 0, 0, 8]
     assert await store.check() == []
 
@@ -84,9 +81,9 @@ async def test_a_job_past_its_deadline_is_not_claimed(store: Store) -> None:
 
 async def test_a_slice_past_its_window_is_not_claimed(store: Store) -> None:
     await store(add_loaded_batch, 3, window_ms=1_000)
-    (message,) = await store(hand_out, "one.batch", 10)
+    (slice_id,) = await store.slices("one.batch", 10)
     store.now_ms += 1_000
-    assert await store(claim_slice, claimant(new_id()), message.slice_id) == []
+    assert await store(claim_slice, claimant(new_id()), slice_id) == []
 
 
 async def test_a_job_is_not_claimed_before_its_time(store: Store) -> None:
@@ -112,7 +109,8 @@ async def test_a_renewed_lease_is_not_rescued_and_a_lapsed_one_is(store: Store) 
     await store.claim(worker, job_id)
     store.now_ms += LEASE_MS
     renewal = await store(renew, state_of(worker), LEASE_MS)
-    assert (renewal.held, renewal.unwanted) == ({(job_id, 1)}, set())
+    assert renewal.held == {(job_id, 1)}
+    assert not renewal.unwanted
     store.now_ms += LEASE_MS
     assert await store(rescue, 0) == []
     store.now_ms += 1
@@ -147,14 +145,26 @@ async def test_a_job_that_keeps_killing_its_workers_ends_as_poison(store: Store)
 
 async def test_a_line_that_is_poison_counts_as_failed_and_ends_its_batch(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 1)
-    (message,) = await store(hand_out, "one.batch", 10)
-    (line,) = await store(claim_slice, claimant(new_id()), message.slice_id)
+    (slice_id,) = await store.slices("one.batch", 10)
+    (line,) = await store(claim_slice, claimant(new_id()), slice_id)
     for _ in range(POISON_CRASHES):
         store.now_ms += LEASE_MS + 1
         await store(rescue, 0)
         await store.claim(new_id(), line.id)
     row = await store.row("SELECT id, status, failed, unpriced FROM batch")
     assert tuple(row) == (batch_id, "finalizing", 1, POISON_CRASHES)
+    assert await store.check() == []
+
+
+async def test_a_claim_that_its_worker_never_heard_of_is_disowned_and_rescued(store: Store) -> None:
+    worker, jobs = new_id(), await store(add_jobs, 2)
+    await store.claim(worker, *jobs)
+    await store(disown, worker, [(jobs[0], 1)])
+    await store(disown, new_id(), [(jobs[1], 1)])
+    store.now_ms += 1
+    assert await store(rescue, 0) == jobs[:1]
+    renewal = await store(renew, state_of(worker), LEASE_MS)
+    assert renewal.held == {(jobs[1], 1)}
     assert await store.check() == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from providers.failure import ErrorClass
+from router.lifecycle import JobState
 from store.claim import ClaimedJob
 from store.closing import expire_jobs
 from store.finish import finish
@@ -151,7 +152,7 @@ async def test_an_answer_without_a_known_price_is_exposure_and_not_free(store: S
 async def test_a_call_that_was_cut_while_its_job_still_waits_gives_the_job_back(store: Store) -> None:
     claimed = await store.claim_one(await store(add_job))
     done = await store(finish, [cut(claimed)])
-    assert done.states["queued"] == 1
+    assert done.states[JobState.QUEUED] == 1
     assert await outcomes(store) == ["unknown"]
     (again,) = await store.claim(new_id(), claimed.id)
     assert again.n == 2

@@ -12,7 +12,7 @@ from store.batches import request_cancel
 from store.claim import claim_jobs, claim_slice
 from store.closing import close_lines, closing_batches
 from store.finish import finish
-from store.handout import SliceMessage, hand_out
+from store.handout import hand_out
 from store.ids import MASTER_KEY_ID, new_id
 from store.leases import rescue
 from tests.faults.schedules_rows import LEASE_MS, add_job, add_loaded_batch, answered, claimant
@@ -66,8 +66,8 @@ async def test_a_group_that_meets_a_rescue_under_way_waits_and_is_told_late(stor
 
 async def test_a_batch_is_handed_out_while_its_lines_are_being_finished(store: Store) -> None:
     await store(add_loaded_batch, 4, slice_jobs=2)
-    (message,) = await store(hand_out, "one.batch", 1)
-    running = await store(claim_slice, claimant(new_id()), message.slice_id)
+    (slice_id,) = await store.slices("one.batch", 1)
+    running = await store(claim_slice, claimant(new_id()), slice_id)
     async with open_transaction(store) as commit:
         await commit(finish, [answered(each) for each in running])
         handing_out = asyncio.create_task(store(hand_out, "one.batch", 10))
@@ -77,12 +77,11 @@ async def test_a_batch_is_handed_out_while_its_lines_are_being_finished(store: S
 
 async def test_a_line_that_is_claimed_while_its_batch_is_closed_ends_once(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 4, slice_jobs=4)
-    (message,) = await store(hand_out, "one.batch", 10)
-    assert isinstance(message, SliceMessage)
+    (slice_id,) = await store.slices("one.batch", 10)
     await store(request_cancel, MASTER_KEY_ID, batch_id)
     (closing,) = await store(closing_batches, 0)
     async with open_transaction(store) as claim:
-        claimed = await claim(claim_slice, claimant(new_id()), message.slice_id)
+        claimed = await claim(claim_slice, claimant(new_id()), slice_id)
         assert await store(close_lines, closing) == 0
     assert len(claimed) == 4
     await store(finish, [answered(each) for each in claimed])

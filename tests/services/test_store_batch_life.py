@@ -16,15 +16,15 @@ from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch, keep_on, keep_one, let_go
 from store.leases import rescue
 from store.loading import accept, load_chunk, reject
-from store.output import OutputFiles, WrittenFile, publish_output, read_ended_lines
+from store.output import publish_output, read_ended_lines
 from tests.faults.schedules_rows import (
     COST,
-    DAY_MS,
     LEASE_MS,
     add_batch,
     add_loaded_batch,
     answered,
     claimant,
+    files,
     given_up,
     keep,
     lines,
@@ -73,8 +73,7 @@ async def close_all(store: Store) -> None:
 
 async def write_files(store: Store, worker: bytes) -> KeptBatch:
     kept = await store(keep, Chore.WRITE, worker)
-    output = WrittenFile(new_id(), "output.jsonl", 10)
-    assert await store(publish_output, kept, worker, OutputFiles(output, None, DAY_MS))
+    assert await store(publish_output, kept, worker, files(10))
     return kept
 
 
@@ -255,13 +254,12 @@ async def test_a_writer_that_was_overtaken_publishes_nothing(store: Store) -> No
     slow, quick = new_id(), new_id()
     kept = await store(keep, Chore.WRITE, slow)
     store.now_ms += LEASE_MS + 1
-    files = OutputFiles(WrittenFile(new_id(), "slow.jsonl", 1), None, DAY_MS)
     taken = await store(keep, Chore.WRITE, quick)
-    assert not await store(publish_output, kept, slow, files)
+    assert not await store(publish_output, kept, slow, files(1, name="slow.jsonl"))
     assert (await store.row(BATCH)).status == "finalizing"
-    files = OutputFiles(WrittenFile(new_id(), "quick.jsonl", 1), None, DAY_MS)
-    assert await store(publish_output, taken, quick, files)
-    assert not await store(publish_output, taken, quick, files), "files are published once"
+    mine = files(1, name="quick.jsonl")
+    assert await store(publish_output, taken, quick, mine)
+    assert not await store(publish_output, taken, quick, mine), "files are published once"
     names = await store.rows("SELECT filename FROM file WHERE purpose = 'batch_output'")
     assert [row.filename for row in names] == ["quick.jsonl"]
     assert await store.check(finished=True) == []

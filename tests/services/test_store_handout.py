@@ -52,9 +52,9 @@ async def test_the_batch_that_waited_longest_is_served_first(store: Store) -> No
     served = []
     for _ in range(4):
         store.now_ms += 1
-        (message,) = messages = await store(hand_out, "one.batch", 1)
-        served += await owners(store, messages)
-        await store(claim_slice, claimant(new_id()), message.slice_id)
+        (slice_id,) = await store.slices("one.batch", 1)
+        served += await owners(store, [SliceMessage("one.batch", slice_id, 0)])
+        await store(claim_slice, claimant(new_id()), slice_id)
     assert served == batches * 2
 
 
