@@ -199,8 +199,8 @@ def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) 
 
 
 POISON_ERROR = (
-    '{"message":"The worker running this request died each of the times it was tried, twice with nothing else beside '
-    'it. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
+    '{"message":"The worker running this request died each of the times it was tried, three times with it as '
+    'the only suspect. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
 )
 
 

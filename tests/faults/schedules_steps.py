@@ -43,7 +43,7 @@ Step = Callable[[World, Connection, Picks], object]
 def submit(world: World, connection: Connection, pick: Picks) -> None:
     """A single job, seldom one that already took down workers or has little time."""
     if len(world.accepted) < MOST_JOBS:
-        world.submit(connection, crashes=pick.one_of((0, 0, 2)), window_ms=40_000 if pick.seldom() else DAY_MS)
+        world.submit(connection, crashes=pick.one_of((0, 0, 3)), window_ms=40_000 if pick.seldom() else DAY_MS)
 
 
 def create_batch(world: World, connection: Connection, pick: Picks) -> None:

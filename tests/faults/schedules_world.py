@@ -147,6 +147,13 @@ class World:
         self.messages += messages
         return bool(messages)
 
+    def _suspect(self, connection: Connection, worker: bytes, claimed: Sequence[ClaimedJob]) -> None:
+        """The worker says which suspect it calls first; the others wait, and a death is not their doing."""
+        held = [call.job for call in self.calls if call.worker == worker]
+        suspects = [job for job in (*held, *claimed) if job.crashes >= leases.SUSPECT_CRASHES]
+        if suspects and suspects[0] in claimed:
+            leases.mark_suspected(connection, self.now_ms, suspects[0].id, suspects[0].n)
+
     def lose_message(self, _connection: Connection, message: Message) -> None:
         """A message is lost on its way, or its worker dies before it claims."""
         self.messages.remove(message)
@@ -172,6 +179,7 @@ class World:
         else:
             claimed = claim.claim_slice(connection, self.now_ms, who, message.slice_id)
         if survives:
+            self._suspect(connection, worker, claimed)
             self.calls += [Call(worker, job) for job in claimed]
             self.bills.update(((job.id, job.n), rows.COST) for job in claimed)
         return len(claimed)

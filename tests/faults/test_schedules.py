@@ -17,8 +17,8 @@ WALK_STEPS = 60
 
 
 def a_job(world: World, connection: Connection) -> None:
-    """A single job that took down two workers already: two more make it poison."""
-    world.submit(connection, crashes=2)
+    """A single job that took down three workers already: two more make it poison."""
+    world.submit(connection, crashes=3)
 
 
 def a_batch(world: World, connection: Connection) -> None:

@@ -11,7 +11,7 @@ from router.lifecycle import JobState
 from store.claim import claim_jobs, claim_slice, read_payloads
 from store.finish import finish
 from store.ids import new_id
-from store.leases import POISON_CRASHES, WorkerState, disown, renew, rescue
+from store.leases import POISON_CRASHES, WorkerState, disown, mark_suspected, renew, rescue
 from tests.faults.schedules_rows import (
     LEASE_MS,
     add_job,
@@ -135,6 +135,7 @@ async def test_a_job_that_keeps_killing_its_workers_ends_as_poison(store: Store)
     job_id = await store(add_job)
     for crash in range(1, POISON_CRASHES + 1):
         assert len(await store.claim(new_id(), job_id)) == 1, f"crash {crash}"
+        await store(mark_suspected, job_id, crash)
         store.now_ms += LEASE_MS + 1
         await store(rescue, 0)
     ended = await store.row("SELECT state, error_class, crashes FROM job")
@@ -143,11 +144,22 @@ async def test_a_job_that_keeps_killing_its_workers_ends_as_poison(store: Store)
     assert await store.check(finished=True) == []
 
 
+async def test_a_suspect_that_only_waited_while_its_worker_died_is_not_blamed(store: Store) -> None:
+    job_id = await store(add_job, crashes=POISON_CRASHES - 1)
+    for _ in range(3):
+        await store.claim(new_id(), job_id)
+        store.now_ms += LEASE_MS + 1
+        assert await store(rescue, 0) == [job_id]
+    assert (await store.row("SELECT crashes FROM job")).crashes == POISON_CRASHES - 1
+    assert await store.check() == []
+
+
 async def test_a_line_that_is_poison_counts_as_failed_and_ends_its_batch(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 1)
     (slice_id,) = await store.slices("one.batch", 10)
     (line,) = await store(claim_slice, claimant(new_id()), slice_id)
-    for _ in range(POISON_CRASHES):
+    for crash in range(1, POISON_CRASHES + 1):
+        await store(mark_suspected, line.id, crash)
         store.now_ms += LEASE_MS + 1
         await store(rescue, 0)
         await store.claim(new_id(), line.id)
