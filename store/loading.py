@@ -19,6 +19,8 @@ from store.keeping import KeptBatch
 from store.progress import BatchProgress, record_progress
 from store.tables import batch, job, payload, slices
 
+_SLICE_BYTES = 4 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -117,7 +119,16 @@ def cut_short(connection: Connection, now_ms: int, batch_id: bytes, worker_id: b
 
 
 def _parts(lines: list[Line], size: int) -> list[list[Line]]:
-    return [lines[start : start + size] for start in range(0, len(lines), size)]
+    """Cut into slices of at most `size` lines, and of few lines where their bodies are large."""
+    parts: list[list[Line]] = []
+    room_bytes = 0
+    for line in lines:
+        if not parts or len(parts[-1]) == size or len(line.body) > room_bytes:
+            parts.append([])
+            room_bytes = _SLICE_BYTES
+        parts[-1].append(line)
+        room_bytes -= len(line.body)
+    return parts
 
 
 def _add_slice(

@@ -181,7 +181,7 @@ class Engine:
         else:
             settlement = call.task.result()
         self._settle(settlement)
-        self.lanes[provider_of(job.queue)].done()
+        self.lanes[provider_of(job.queue)].done(job)
 
     async def _conclude(self, call: "_Call") -> Settlement:
         job = call.job
@@ -203,7 +203,7 @@ class Engine:
         )
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
-        self._heed(self.lanes[provider_of(job.queue)], reply)
+        self._heed(job, reply)
         if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
             reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
         return self._failed(job, reply)
@@ -233,7 +233,7 @@ class Engine:
             deployment.pricing_id, deployment.model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
         )
 
-    def _heed(self, lane: Lane, failure: Failure) -> None:
-        """Start no more calls to a provider for as long as it asks us to wait, at most ten seconds."""
+    def _heed(self, job: ClaimedJob, failure: Failure) -> None:
+        """Start no more calls of a route for as long as its provider asks us to wait, at most ten seconds."""
         if failure.error_class == ErrorClass.RATE_LIMIT and failure.retry_after_ms:
-            lane.hold(min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)
+            self.lanes[provider_of(job.queue)].hold(job.route, min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from router.request_fields import STEERING_FIELDS
+
 _MOST_CUSTOM_ID = 512
 _DEPTH_WORTH_A_LOOK = 250
 
@@ -123,6 +125,10 @@ def _check_body(number: int, body: dict[str, Any], endpoint: str) -> InputError 
         error = _check_type(number, body, name, kind, words, f"body.{name}")
         if error is not None:
             return error
+    if steering := STEERING_FIELDS.intersection(body):
+        name = min(steering)
+        message = f"{name!r} may not be in a body: where a request goes, and as whom, is configured on the server."
+        return InputError("invalid_value", number, message, f"body.{name}")
     if body.get("stream"):
         message = "stream must be false in a batch: its answers are always whole."
         return InputError("invalid_value", number, message, "body.stream")

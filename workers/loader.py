@@ -53,7 +53,8 @@ class Loader:
         inspection = Inspection(kept.endpoint, self._unknown_model)
         errors = await self._inspect(kept, inspection)
         if errors:
-            shown = [asdict(error) for error in errors[:MOST_ERRORS]]
+            in_order = sorted(errors, key=lambda error: error.line or 0)
+            shown = [asdict(error) for error in in_order[:MOST_ERRORS]]
             await self._database.write(reject, kept.id, self._worker_id, orjson.dumps(shown).decode())
             return
         model = next(iter(inspection.models)) if len(inspection.models) == 1 else None
@@ -160,7 +161,7 @@ def unknown_model(name: str, routes: RouteTable) -> str:
     """Say that a model has no route, with the nearest names."""
     nearest = routes.nearest(name)
     hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-    return f"The model {name[:200]!r} does not exist or is not configured here.{hint}"
+    return f"The model {name[:200]!r} does not exist, or its provider has no key here.{hint}"
 
 
 def _requests(lines: Lines, endpoint: str) -> list[Request]:

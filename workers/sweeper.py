@@ -16,7 +16,7 @@ import redis
 from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
 from store.contents import FileContents
 from store.database import Database, StoreUnavailable
-from store.epoch import enter_epoch
+from store.epoch import enter_epoch, known_epoch
 from store.files import contents_removed, file_contents_to_remove
 from store.handout import busy_queues
 from store.leases import forget_workers, rescue
@@ -109,7 +109,8 @@ class Sweeper:
                 await self._parts.claimer.poll(queue)
             return
         hand_outs.redis_is_up = True
-        if await self._parts.database.write(enter_epoch, epoch):
+        known = await self._parts.database.read(known_epoch)
+        if known != epoch and await self._parts.database.write(enter_epoch, epoch) and known is not None:
             _log.warning("Redis is new or was emptied: everything unclaimed is published again")
 
     async def _rescue(self) -> None:
