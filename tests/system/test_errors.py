@@ -28,7 +28,7 @@ def routes() -> list[tuple[str, str]]:
     app: FastAPI = create_app(make_dependencies(open_database("sqlite:////nonexistent/x.db")))
     found = []
     for path, operations in app.openapi()["paths"].items():
-        for name in ("file_id", "batch_id", "key_id", "name"):
+        for name in ("file_id", "batch_id", "job_id", "key_id", "name"):
             path = path.replace(f"{{{name}}}", f"{name[:-3]}_x")
         found += [(method.upper(), path) for method in operations]
     return found
@@ -57,7 +57,7 @@ def check_shape(answer: httpx.Response) -> dict[str, str | None]:
 
 def test_the_list_of_routes_is_the_one_these_tests_know() -> None:
     assert OPEN < set(routes())
-    assert len(routes()) == 17
+    assert len(routes()) == 18
 
 
 def test_every_route_but_the_probes_asks_for_a_key(shared_api: ApiServer) -> None:
@@ -196,7 +196,7 @@ IDS = ["x", "", "%00", "a%0d%0ab", "%27%20OR%201=1--", "batch_" + "a" * 26, "%C3
 
 
 def test_ids_that_are_none_of_ours_are_not_found(api: ApiServer) -> None:
-    kinds = {"file_x": "file-", "batch_x": "batch_", "key_x": "key_"}
+    kinds = {"file_x": "file-", "batch_x": "batch_", "key_x": "key_", "job_x": "job_"}
     with api.http() as http:
         for (method, path), (slot, prefix), object_id in product(routes(), kinds.items(), IDS):
             if slot not in path:
