@@ -7,6 +7,7 @@ found is believed for less than two seconds, so a revoked key is dead everywhere
 An address that guesses is slowed down; a key that was good here before is never part of that, so nobody can lock it.
 """
 
+import asyncio
 import hmac
 import time
 from collections import OrderedDict
@@ -45,6 +46,7 @@ class Authenticator:
         self._master = digest(pepper, master_key) if master_key else None
         self._known: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
         self._guesses = GuessMeter()
+        self._asking: dict[bytes, asyncio.Future[Principal]] = {}
 
     async def identify(self, secret: str, address: str) -> Principal:
         """Name the principal of a secret. Raises ApiError 401, or 429 for an address that guesses."""
@@ -58,11 +60,20 @@ class Authenticator:
             if time.monotonic() - known[1] < _BELIEVED_S:
                 return known[0]
             return await self._look_up(presented)
-        if not self._guesses.take(address):
-            raise _guessing()
-        principal = await self._look_up(presented)
-        self._guesses.give_back(address)
-        return principal
+        return await self._first_look_up(presented, address)
+
+    async def _first_look_up(self, presented: bytes, address: str) -> Principal:
+        """Look up a key that is new to this process: once for all that present it at the same time."""
+        asked = self._asking.get(presented)
+        if asked is None:
+            if not self._guesses.take(address):
+                raise _guessing()
+            asked = self._asking[presented] = asyncio.ensure_future(self._look_up(presented))
+            asked.add_done_callback(lambda _: self._asking.pop(presented, None))
+            principal = await asyncio.shield(asked)
+            self._guesses.give_back(address)
+            return principal
+        return await asyncio.shield(asked)
 
     async def _look_up(self, presented: bytes) -> Principal:
         asked_at = time.monotonic()

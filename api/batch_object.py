@@ -34,7 +34,7 @@ def batch_object(row: BatchRow) -> dict[str, Any]:
         "metadata": row.metadata,
         "usage": _usage(row),
         "laneway": {
-            "cost_usd": usd(row.cost_nanousd),
+            "cost_usd": None if row.unpriced and not row.cost_nanousd else usd(row.cost_nanousd),
             "unpriced": row.unpriced,
             "retry_of": None if row.retry_of is None else public_id(Prefix.BATCH, row.retry_of),
         },

@@ -9,11 +9,12 @@ from fastapi.responses import StreamingResponse
 from api.answers import json_answer, list_answer, seconds
 from api.auth import Caller, authenticate
 from api.dependencies import ApiDependencies, Dependencies
-from api.errors import not_found
+from api.errors import ApiError, not_found
 from api.filename import content_disposition
 from api.idempotency import REPLAYED
 from api.paging import known, window
 from api.upload import receive_upload
+from store.contents import ContentMissing
 from store.files import FileRow, contents_removed, delete_file, get_file, list_files, may_remove_contents
 from store.ids import Prefix, public_id, raw_id
 
@@ -58,7 +59,10 @@ async def content(file_id: str, dependencies: Dependencies, caller: Caller) -> R
     """Hand out a file's bytes."""
     row = await _find(dependencies, caller, file_id)
     stream = dependencies.contents.read(row.id)
-    first = await anext(stream, b"")  # a file without bytes must fail here, before the answer has begun
+    try:
+        first = await anext(stream, b"")  # a file without bytes must fail here, before the answer has begun
+    except ContentMissing:
+        raise ApiError(410, "The content of this file is not stored any more.", code="content_gone") from None
     headers = {"content-length": str(row.size_bytes), "content-disposition": content_disposition(row.filename)}
     return StreamingResponse(_rest(first, stream), headers=headers, media_type="application/octet-stream")
 

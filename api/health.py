@@ -24,9 +24,9 @@ class Health(StrEnum):
 def health_router() -> APIRouter:
     """The routes of probes; they need no key."""
     router = APIRouter()
-    router.add_api_route("/healthz", alive, methods=["GET"], response_model=None)
-    router.add_api_route("/livez", alive, methods=["GET"], response_model=None)
-    router.add_api_route("/readyz", ready, methods=["GET"], response_model=None)
+    for path, probe in (("/healthz", alive), ("/livez", alive), ("/readyz", ready)):
+        router.add_api_route(path, probe, methods=["GET"], response_model=None)
+        router.add_api_route(path, probe, methods=["HEAD"], response_model=None, include_in_schema=False)
     return router
 
 

@@ -54,8 +54,6 @@ def simulator_program(port: int = 0) -> Program:
         str(port),
         "--latency-ms",
         "40-160",
-        "--rate-429",
-        "0.01",
         "--rate-500",
         "0.01",
     )

@@ -10,6 +10,7 @@ import uvicorn
 
 from api.app import ApiDependencies, create_app
 from cli.failure import Exit
+from cli.http_protocol import BoundedProtocol
 from cli.listener import listen
 from cli.master_key import find_master_key
 from cli.pepper import find_pepper
@@ -64,7 +65,7 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
 async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+_ECHO_S = 1.0  # `timeout` and others signal a process and then its group: that is one request
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -13,6 +14,7 @@ class StopRequest:
         """Take over the signals; the event loop must be running."""
         self.asked = asyncio.Event()
         self.insisted = asyncio.Event()
+        self._asked_at_s = 0.0
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
@@ -20,4 +22,9 @@ class StopRequest:
             loop.add_signal_handler(number, self._hear)
 
     def _hear(self) -> None:
-        (self.insisted if self.asked.is_set() else self.asked).set()
+        now_s = asyncio.get_running_loop().time()
+        if not self.asked.is_set():
+            self._asked_at_s = now_s
+            self.asked.set()
+        elif now_s - self._asked_at_s > _ECHO_S:
+            self.insisted.set()

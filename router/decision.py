@@ -55,8 +55,8 @@ class RetryPolicy:
     """Calls of unknown outcome; reaching it ends the job, so 1 never repeats such a call."""
     base_delay_ms: int = 500
     max_delay_ms: int = 60_000
-    max_attempts: int = 100
-    """Hard bound on claims of any kind: nothing loops for ever."""
+    max_attempts: int = 5_000
+    """Hard bound on claims of any kind: nothing loops for ever. High, for waits on rate limits do not use up tries."""
     patience_ms: int = 5_000
     """A longer wait than this is not worth it while another deployment is left."""
 

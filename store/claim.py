@@ -51,6 +51,8 @@ class ClaimedJob:
     """1: the caller wants the answer in events."""
     reply_to: bytes | None = None
     """The API process that waits for the answer; None when nobody does."""
+    claimed_at_ms: int = 0
+    """By the database's time; the lease counts from here."""
     body: bytes = b""
     """The request body; empty until `read_payloads` brought it."""
 
@@ -96,7 +98,7 @@ def _claim_statement(mine: ColumnElement[bool], **chosen: Any) -> Executable:
             published_at_ms=null(),
             **chosen,
         )
-        .returning(*_CLAIMED)
+        .returning(*_CLAIMED, _NOW)
     )
 
 
@@ -122,6 +124,7 @@ _WRITE_ATTEMPT = insert(attempt).values(
     owner=bindparam("b_owner"),
     lease_until_ms=bindparam("b_lease"),
     started_at_ms=bindparam("b_now"),
+    suspected=literal_column("0"),
     outcome=literal_column(f"'{AttemptOutcome.STARTED}'"),
     cost_basis=literal_column(f"'{CostBasis.NONE}'"),
 )

@@ -17,7 +17,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -29,7 +30,13 @@ Query = Callable[Concatenate[Connection, int, P], T]
 
 _BUSY_MS = 5_000
 _READERS = 2
+_CONNECT_S = 5
+_COMMAND_S = 30
 _ROLLED_BACK = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL undid everything, run it again
+_NOT_NOW = {"25006", "55P03", "57014", "57P01", "57P02", "57P03"}  # read only, locked, cancelled, going down, coming up
+_NOT_NOW_CLASSES = {"08", "53"}  # connection lost; out of connections, memory or disk
+UNWRITABLE = (DataError, IntegrityError, OverflowError, UnicodeEncodeError)
+"""What a write raises when a row of it can never be written, however often it is tried."""
 _log = logging.getLogger(__name__)
 
 
@@ -101,7 +108,13 @@ class PostgresDatabase:
     """PostgreSQL through asyncpg, for one host or many."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self._engine = create_async_engine(url, pool_size=pool_size, max_overflow=4, hide_parameters=True)
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=4,
+            hide_parameters=True,
+            connect_args={"timeout": _CONNECT_S, "command_timeout": _COMMAND_S},
+        )
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _on_postgres(self._engine, query, *args, **kwargs)
@@ -129,11 +142,11 @@ async def _on_postgres(engine: AsyncEngine, query: Query[P, T], *args: P.args, *
         except DBAPIError as error:
             if tries_left and _nothing_happened(error, begun=begun):
                 continue
-            if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+            if _is_passing(error):
                 raise StoreUnavailable(f"PostgreSQL: {type(error.orig).__name__}") from error
             raise
-        except (OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+        except (PoolTimeout, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}") from error
     raise AssertionError("unreachable")
 
 
@@ -142,9 +155,24 @@ def _nothing_happened(error: DBAPIError, *, begun: bool) -> bool:
 
     PostgreSQL undid it for a deadlock, or the pooled connection had died before its first statement.
     """
-    if getattr(error.orig, "sqlstate", None) in _ROLLED_BACK:
-        return True
-    return error.connection_invalidated and not begun
+    return _sqlstate(error) in _ROLLED_BACK or (error.connection_invalidated and not begun)
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Whether the database, not the statement, is at fault, so that waiting may help."""
+    state = _sqlstate(error)
+    return (
+        error.connection_invalidated
+        or isinstance(error, (OperationalError, InterfaceError))
+        or isinstance(error.orig, (OSError, TimeoutError))
+        or state in _ROLLED_BACK
+        or state in _NOT_NOW
+        or state[:2] in _NOT_NOW_CLASSES
+    )
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:

@@ -261,7 +261,8 @@ def _write(connection: Connection, now_ms: int, writes: _Writes) -> None:
     execute_many(connection, _GIVE_BACK, writes.given_back)
     execute_many(connection, _INSERT_RESULT, writes.results)
     execute_many(connection, _ADD_COST, writes.late_costs)
-    execute_many(connection, _SETTLE, [_attempt_row(each, now_ms) for each in writes.settled])
+    in_order = sorted(writes.settled, key=lambda each: (each.job_id, each.n))  # as `renew` locks them
+    execute_many(connection, _SETTLE, [_attempt_row(each, now_ms) for each in in_order])
 
 
 def _attempt_row(settled: Settlement, now_ms: int) -> dict[str, Any]:

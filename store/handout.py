@@ -17,6 +17,7 @@ from store.tables import batch, job, slices
 _JOBS_PER_MESSAGE = 64
 _BATCHES_PER_TURN = 32
 _SLICES_PER_TURN = 16
+_ADVISORY_CLASS = 0x6C616E65  # "lane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,26 @@ Message = JobsMessage | SliceMessage
 
 
 def hand_out(connection: Connection, now_ms: int, queue: str, window: int) -> list[Message]:
-    """Mark as published what fits into the queue's window and return the messages to send after the commit."""
+    """Mark as published what fits into the queue's window and return the messages to send after the commit.
+
+    The last slice may reach over the window's edge.
+    """
+    _one_at_a_time(connection, queue)
     room = window - unclaimed(connection, now_ms, queue)
     if room <= 0:
         return []
     job_ids = _publish_jobs(connection, now_ms, queue, room)
     slice_ids = _publish_slices(connection, now_ms, queue, room - len(job_ids))
     return [*_job_messages(queue, job_ids, now_ms), *(SliceMessage(queue, each, now_ms) for each in slice_ids)]
+
+
+def _one_at_a_time(connection: Connection, queue: str) -> None:
+    """Let hand-outs of a queue follow each other, so that each counts what the one before it published.
+
+    SQLite has one writer anyway. No lock is held on the batches, which a group that finishes their lines would hide.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_CLASS, func.hashtext(queue))))
 
 
 def unclaimed(connection: Connection, _now_ms: int, queue: str) -> int:
@@ -94,11 +108,17 @@ def stranded(connection: Connection, now_ms: int, queue: str, older_than_ms: int
 
 def oldest_first(connection: Connection, now_ms: int, queue: str, limit: int) -> tuple[list[bytes], list[bytes]]:
     """List (job ids, slice ids) that could be claimed at once, for workers that must do without Redis."""
-    jobs = select(job.c.id).where(_waiting_job(queue), job.c.not_before_ms <= now_ms).limit(limit)
-    open_batches = select(batch.c.id).where(batch.c.status == BatchStatus.IN_PROGRESS)
+    jobs = (
+        select(job.c.id)
+        .where(_waiting_job(queue), job.c.not_before_ms <= now_ms)
+        .order_by(job.c.priority.desc(), job.c.not_before_ms, job.c.id)
+        .limit(limit)
+    )
+    open_batches = select(batch.c.id).where(batch.c.status == BatchStatus.IN_PROGRESS, batch.c.closing.is_(None))
     lines = (
         select(slices.c.id)
         .where(slices.c.queue == queue, slices.c.claimed_at_ms.is_(None), slices.c.batch_id.in_(open_batches))
+        .order_by(slices.c.id)
         .limit(1)
     )
     return list(connection.execute(jobs).scalars()), list(connection.execute(lines).scalars())
@@ -163,7 +183,6 @@ def _in_turns(connection: Connection, queue: str, room: int) -> Iterator[tuple[b
         )
         .order_by(batch.c.handed_out_at_ms, batch.c.id)
         .limit(_BATCHES_PER_TURN)
-        .with_for_update(skip_locked=True)
     ).scalars()
     lanes = [_waiting_slices(connection, queue, batch_id) for batch_id in list(open_batches)]
     turns = chain.from_iterable(zip_longest(*lanes))
@@ -180,6 +199,7 @@ def _waiting_slices(connection: Connection, queue: str, batch_id: bytes) -> list
         .where(_waiting_slice(queue), slices.c.batch_id == batch_id)
         .order_by(slices.c.id)
         .limit(_SLICES_PER_TURN)
+        .with_for_update(skip_locked=True)  # the slices, not the batch: its row is every finish group's
     )
     return [(row.batch_id, row.id, row.jobs) for row in rows]
 

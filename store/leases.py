@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers.failure import ErrorClass
@@ -22,11 +22,12 @@ from store.tables import AnyRow, attempt, job, worker
 
 SUSPECT_CRASHES = 2
 """From here on a job is a suspect: a process runs one suspect at a time."""
-POISON_CRASHES = 4
-"""Two crashes among others and two alone: the job fails as `poison`."""
+POISON_CRASHES = 5
+"""Two crashes among others and three as the only suspect: the job fails as `poison`."""
 NOBODY = bytes(16)
 """The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,12 @@ class Renewal:
 def renew(connection: Connection, now_ms: int, state: WorkerState, lease_ms: int) -> Renewal:
     """Renew all leases of this worker and its `worker` row."""
     say_alive(connection, now_ms, state)
+    mine = (attempt.c.owner == state.id) & (attempt.c.outcome == AttemptOutcome.STARTED)
+    # Locked in the order in which a finish group locks them, so that the two never wait for each other.
+    locked = select(attempt.c.job_id, attempt.c.n).where(mine).order_by(attempt.c.job_id, attempt.c.n).with_for_update()
     rows = connection.execute(
         update(attempt)
-        .where(attempt.c.owner == state.id, attempt.c.outcome == AttemptOutcome.STARTED)
+        .where(tuple_(attempt.c.job_id, attempt.c.n).in_(locked), mine)
         .values(lease_until_ms=now_ms + lease_ms)
         .returning(attempt.c.job_id, attempt.c.n)
     ).all()
@@ -97,6 +101,11 @@ def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:
     )
 
 
+def forget_workers(connection: Connection, now_ms: int) -> None:
+    """Delete the rows of workers that nobody has heard of for a day."""
+    connection.execute(delete(worker).where(worker.c.seen_at_ms < now_ms - _DAY_MS))
+
+
 @dataclass(frozen=True, slots=True)
 class Rescue:
     """What became of the jobs that dead workers held."""
@@ -111,27 +120,41 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
     Every attempt past its lease ends as `unknown`. Its job, if it still waits for that attempt, is queued as a single
     job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often.
     """
+    lapsed = (attempt.c.outcome == AttemptOutcome.STARTED) & (attempt.c.lease_until_ms < now_ms)
+    found = connection.execute(
+        select(attempt.c.job_id).where(lapsed).order_by(attempt.c.job_id).limit(_LIMIT)
+    ).scalars()
+    jobs = _lock_jobs(connection, list(found))
+    if not jobs:
+        return Rescue([], [])
     rows = connection.execute(
-        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id)
-        .where(attempt.c.outcome == AttemptOutcome.STARTED, attempt.c.lease_until_ms < now_ms)
+        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.suspected)
+        .where(lapsed, attempt.c.job_id.in_(jobs))
         .order_by(attempt.c.job_id)
-        .limit(_LIMIT)
-        .with_for_update(skip_locked=True)
+        .with_for_update()
     ).all()
     if not rows:
         return Rescue([], [])
-    jobs = _lock_jobs(connection, [row.job_id for row in rows])
     _end_attempts(connection, now_ms, rows, jobs)
-    held = [jobs[row.job_id] for row in rows if _still_waits(jobs[row.job_id], row.n)]
-    poisoned = [row for row in held if row.crashes + 1 >= POISON_CRASHES]
-    rescued = [row.id for row in held if row.crashes + 1 < POISON_CRASHES]
-    _requeue(connection, rescued, now_ms + jitter_ms)
+    held = [(jobs[row.job_id], row) for row in rows if _still_waits(jobs[row.job_id], row.n)]
+    counted = {held_job.id for held_job, row in held if held_job.crashes < SUSPECT_CRASHES or row.suspected}
+    poisoned = [held_job for held_job, _ in held if held_job.id in counted and held_job.crashes + 1 >= POISON_CRASHES]
+    ended = {held_job.id for held_job in poisoned}
+    rescued = [held_job.id for held_job, _ in held if held_job.id not in ended]
+    _requeue(connection, [each for each in rescued if each in counted], now_ms + jitter_ms, crashes=1)
+    _requeue(connection, [each for each in rescued if each not in counted], now_ms + jitter_ms, crashes=0)
     _fail_poisoned(connection, now_ms, poisoned)
     _count(connection, now_ms, [jobs[row.job_id] for row in rows], poisoned)
     return Rescue(rescued, [EndedJob(row.id, row.attempt, row.reply_to, was_running=False) for row in poisoned])
 
 
+def mark_suspected(connection: Connection, _now_ms: int, job_id: bytes, n: int) -> None:
+    """Note that a suspect's call is about to be made; one that only waits with its worker has no part in its end."""
+    connection.execute(update(attempt).where(attempt.c.job_id == job_id, attempt.c.n == n).values(suspected=1))
+
+
 def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
+    """Lock these jobs, before their attempts as `store.finish` does; those that it is ending just now are left out."""
     rows = connection.execute(
         select(
             job.c.id,
@@ -145,7 +168,7 @@ def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, 
         )
         .where(job.c.id.in_(job_ids))
         .order_by(job.c.id)
-        .with_for_update()
+        .with_for_update(skip_locked=True)
     )
     return {row.id: row for row in rows}
 
@@ -165,12 +188,17 @@ def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[AnyRow], j
     )
 
 
-def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int) -> None:
+def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int, *, crashes: int) -> None:
     if job_ids:
         connection.execute(
             update(job)
             .where(job.c.id.in_(job_ids))
-            .values(state=JobState.QUEUED, crashes=job.c.crashes + 1, not_before_ms=not_before_ms, published_at_ms=None)
+            .values(
+                state=JobState.QUEUED,
+                crashes=job.c.crashes + crashes,
+                not_before_ms=not_before_ms,
+                published_at_ms=None,
+            )
         )
 
 
@@ -191,8 +219,8 @@ def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) 
 
 
 POISON_ERROR = (
-    '{"message":"The worker running this request died each of the times it was tried, twice with nothing else beside '
-    'it. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
+    '{"message":"The worker running this request died each of the times it was tried, three times with it as '
+    'the only suspect. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
 )
 
 

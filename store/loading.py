@@ -20,6 +20,8 @@ from store.keeping import KeptBatch
 from store.progress import BatchProgress, record_progress
 from store.tables import batch, job, payload, slices
 
+_SLICE_BYTES = 4 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -81,10 +83,13 @@ def reject(connection: Connection, now_ms: int, batch_id: bytes, worker_id: byte
 def load_chunk(
     connection: Connection, now_ms: int, kept: KeptBatch, worker_id: bytes, lines: Sequence[Line], slice_jobs: int
 ) -> bool:
-    """Write the next lines of a batch; returns False when another worker keeps it now, and nothing was written."""
+    """Write the next lines of a batch.
+
+    Returns False when another worker keeps it now, or these are not the next lines (any more); nothing was written.
+    """
     closing = connection.execute(
         update(batch)
-        .where(batch.c.id == kept.id, batch.c.keeper == worker_id)
+        .where(batch.c.id == kept.id, batch.c.keeper == worker_id, batch.c.loaded == lines[0].number - 1)
         .values(loaded=batch.c.loaded + len(lines))
         .returning(batch.c.closing)
     ).first()
@@ -106,8 +111,28 @@ def load_chunk(
     return True
 
 
+def cut_short(connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, errors_json: str) -> None:
+    """Settle for the lines that are loaded: the rest of the input cannot be read any more. The batch can end then."""
+    kept = connection.execute(
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.keeper == worker_id)
+        .values(total=batch.c.loaded, errors_json=errors_json)
+    ).rowcount
+    if kept:
+        record_progress(connection, now_ms, {batch_id: BatchProgress()})
+
+
 def _parts(lines: list[Line], size: int) -> list[list[Line]]:
-    return [lines[start : start + size] for start in range(0, len(lines), size)]
+    """Cut into slices of at most `size` lines, and of few lines where their bodies are large."""
+    parts: list[list[Line]] = []
+    room_bytes = 0
+    for line in lines:
+        if not parts or len(parts[-1]) == size or len(line.body) > room_bytes:
+            parts.append([])
+            room_bytes = _SLICE_BYTES
+        parts[-1].append(line)
+        room_bytes -= len(line.body)
+    return parts
 
 
 def _add_slice(

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from router.lifecycle import BatchStatus
 from store.events import batch_ended, record
 from store.keeping import KeptBatch
-from store.tables import batch, file, job, result
+from store.tables import batch, file, job, result, slices
+
+_PAGE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class WrittenFile:
     id: bytes
     filename: str
     size_bytes: int
+    is_output: bool
+    """Whether it holds the answers; else the other lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +57,45 @@ class OutputFiles:
         """The files that there are."""
         return [each for each in (self.output, self.errors) if each]
 
+    @classmethod
+    def of(cls, written: Sequence[WrittenFile], keep_ms: int) -> Self:
+        """Tell the files apart."""
+        output = next((each for each in written if each.is_output), None)
+        errors = next((each for each in written if not each.is_output), None)
+        return cls(output, errors, keep_ms)
+
 
 def read_ended_lines(
     connection: Connection, _now_ms: int, batch_id: bytes, after: int, limit: int
 ) -> Sequence[EndedLine]:
-    """Read the next lines after line `after`, in the order of the input."""
+    """Read the next lines after line `after`, in the order of the input: at most `limit`, and about 8 MiB of them."""
+    last = _last_of_page(connection, batch_id, after, limit)
     rows = connection.execute(
         select(
             job.c.line_no, job.c.id, job.c.custom_id, job.c.state, job.c.error_class, job.c.error_status,
             job.c.error_json, result.c.body,
         )
         .outerjoin(result, result.c.job_id == job.c.id)
+        .where(job.c.batch_id == batch_id, job.c.line_no > after, job.c.line_no <= last)
+        .order_by(job.c.line_no)
+    )  # fmt: skip
+    return [EndedLine(*row) for row in rows]
+
+
+def _last_of_page(connection: Connection, batch_id: bytes, after: int, limit: int) -> int:
+    sizes = connection.execute(
+        select(job.c.line_no, func.coalesce(func.length(result.c.body), 0))
+        .outerjoin(result, result.c.job_id == job.c.id)
         .where(job.c.batch_id == batch_id, job.c.line_no > after)
         .order_by(job.c.line_no)
         .limit(limit)
-    )  # fmt: skip
-    return [EndedLine(*row) for row in rows]
+    )
+    last, total_bytes = after, 0
+    for line_no, size in sizes:
+        if total_bytes and total_bytes + size > _PAGE_BYTES:
+            break
+        last, total_bytes = line_no, total_bytes + size
+    return last
 
 
 def publish_output(
@@ -97,6 +125,11 @@ def publish_output(
     ).rowcount
     if not ended:
         return False
+    connection.execute(
+        update(slices)
+        .where(slices.c.batch_id == kept.id, slices.c.claimed_at_ms.is_(None))
+        .values(claimed_at_ms=now_ms)
+    )
     _insert_files(connection, now_ms, kept, files)
     record(connection, now_ms, [batch_ended(kept.key_id, kept.id, final)])
     return True

@@ -70,6 +70,9 @@ def record_progress(connection: Connection, now_ms: int, progress: Mapping[bytes
                 | {
                     "status": case((last, BatchStatus.FINALIZING), else_=batch.c.status),
                     "finalizing_at_ms": case((last, now_ms), else_=batch.c.finalizing_at_ms),
+                    "closing": case(
+                        (last & (batch.c.expires_at_ms <= now_ms), BatchStatus.EXPIRED), else_=batch.c.closing
+                    ),
                 }
             )
             .returning(ready_to_write)

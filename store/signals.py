@@ -79,7 +79,7 @@ class Signals:
                     await channel.subscribe(CONTROL)
                     yield Control(batches_changed=True)  # whatever was said while we were not listening
                     async for message in channel.listen():
-                        yield Control(**orjson.loads(message["data"]))
+                        yield _decode(message["data"])
             except (RedisError, OSError) as error:
                 _log.info("control channel lost (%s), listening again in 1 s", type(error).__name__)
                 await asyncio.sleep(1)
@@ -87,3 +87,18 @@ class Signals:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def _decode(data: bytes) -> Control:
+    """Read what is known of a message; another version's may hold more, and a stranger's nothing."""
+    try:
+        said = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict):
+        return Control()
+    job_ids = said.get("cancel_jobs")
+    return Control(
+        batches_changed=said.get("batches_changed") is True,
+        cancel_jobs=[each for each in job_ids if isinstance(each, str)] if isinstance(job_ids, list) else [],
+    )

@@ -10,6 +10,8 @@ from functools import cache
 
 from sqlalchemy import Connection
 
+from store.leases import POISON_CRASHES
+
 _ENDED = "('completed', 'failed', 'cancelled', 'expired')"
 _ACTIVE = "('queued', 'in_progress')"
 _RUN = "('validating', 'failed')"
@@ -41,6 +43,8 @@ _ALWAYS: Mapping[str, str] = {
         " AND id IN (SELECT job_id FROM attempt WHERE outcome = 'started')",
     "two attempts of a job are running":
         "SELECT job_id FROM attempt WHERE outcome = 'started' GROUP BY job_id HAVING COUNT(*) > 1",
+    "a job took down more workers than a poison job may":
+        f"SELECT id FROM job WHERE crashes > {POISON_CRASHES} OR crashes = {POISON_CRASHES} AND state IN {_ACTIVE}",
     "an attempt was started after its job's deadline":
         "SELECT job_id FROM attempt JOIN job ON job.id = attempt.job_id WHERE attempt.started_at_ms >= deadline_at_ms",
     "an attempt has ended and has no end, or runs and has one":
@@ -164,7 +168,9 @@ def _violations(connection: Connection, rules: Mapping[str, str]) -> Iterator[tu
 
 @cache
 def _one_statement(queries: tuple[str, ...]) -> str:
-    return " UNION ALL ".join(f"SELECT {at} AS rule, r{at}.* FROM ({query}) AS r{at}" for at, query in enumerate(queries))
+    return " UNION ALL ".join(
+        f"SELECT {at} AS rule, r{at}.* FROM ({query}) AS r{at}" for at, query in enumerate(queries)
+    )
 
 
 def _unaccounted(connection: Connection, calls: Collection[Attempt], bills: Mapping[Attempt, int]) -> Iterator[str]:

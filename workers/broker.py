@@ -24,6 +24,7 @@ _PEEK_S = 1.5
 _SOCKET_S = 10.0
 _CONNECT_S = 2.0
 _PUBLISH_S = 1.0
+_MOST_CONNECTIONS = 10_000  # every queue's consumer holds one while it peeks
 _ROOM_S = 0.5
 _HEARTBEAT_MS = 30_000
 
@@ -39,6 +40,7 @@ def create_broker(url: str, wait_for_room: WaitForRoom | None = None) -> "Lanewa
     publishes = wait_for_room is None
     client = redis.Redis.from_url(
         url,
+        max_connections=_MOST_CONNECTIONS,
         socket_timeout=_PUBLISH_S if publishes else _SOCKET_S,
         socket_connect_timeout=_PUBLISH_S if publishes else _CONNECT_S,
         retry=Retry(NoBackoff(), 0),

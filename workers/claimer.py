@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from providers.failure import ErrorClass, Failure
 from store.claim import Claimant, ClaimedJob, claim_jobs, claim_slice, read_payloads
 from store.database import Database, StoreUnavailable
 from store.handout import oldest_first
@@ -56,7 +57,7 @@ class Claimer:
 
     async def poll(self, queue: str) -> None:
         """Claim straight from SQL what a queue would have brought: for as long as Redis is away."""
-        if not self._engine.lanes[provider_of(queue)].has_room():
+        if not self._engine.lanes[provider_of(queue)].has_room(queue):
             return
         job_ids, slice_ids = await self._database.read(oldest_first, queue, _POLL_JOBS)
         if job_ids:
@@ -68,7 +69,10 @@ class Claimer:
         if not jobs:
             return 0
         bodies = await self._database.read(read_payloads, [job.id for job in jobs])
-        self._engine.accept([replace(job, body=bodies[job.id]) for job in jobs])
+        for job in jobs:
+            if job.id not in bodies:
+                self._engine.refuse(job, Failure(ErrorClass.INTERNAL, "this request's body is not stored any more"))
+        self._engine.accept([replace(job, body=bodies[job.id]) for job in jobs if job.id in bodies])
         for queue in {job.queue for job in jobs}:
             self._claimed(queue)
         return len(jobs)

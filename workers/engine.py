@@ -8,8 +8,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Usage
@@ -19,6 +20,7 @@ from providers.prices import PriceBook
 from router.decision import RetryPolicy
 from router.routes import Deployment, Route, RouteTable
 from store.claim import ClaimedJob
+from store.database import StoreUnavailable
 from store.leases import SUSPECT_CRASHES
 from store.replies import Replies
 from store.settlement import Settlement
@@ -33,9 +35,22 @@ from workers.conclusion import (
 from workers.lane import Lane
 from workers.queues import provider_of
 from workers.streaming import Stream, stopped, unheard
+from workers.suspects import Suspects
 
 _LONGEST_HOLD_MS = 10_000
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One attempt that has a slot."""
+
+    job: ClaimedJob
+    sent: bool = False
+    """Whether the provider may have heard of it."""
+    stream: Stream | None = None
+    """Set while its chunks are relayed to a caller."""
+    task: asyncio.Task[Settlement] = field(init=False)
 
 
 class Engine:
@@ -49,6 +64,7 @@ class Engine:
         policy: RetryPolicy,
         replies: Replies,
         settle: Callable[[Settlement], None],
+        mark_suspected: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self._routes = routes
         self._prices = prices
@@ -56,18 +72,24 @@ class Engine:
         self._policy = policy
         self._replies = replies
         self._settle = settle
+        self._mark_suspected = mark_suspected
         self._known_routes: dict[str, Route | None] = {}
-        self._calls: dict[tuple[bytes, int], tuple[ClaimedJob, asyncio.Task[None]]] = {}
+        self._calls: dict[tuple[bytes, int], _Call] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
-        self._streams: dict[tuple[bytes, int], Stream] = {}
         self._stopping = False
-        self._one_suspect = asyncio.Lock()
+        self._suspects = Suspects(self._admit)
         self._clock_offset_ms = 0
+        self._leases_hold_ms: tuple[int, int] | None = None
         self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
 
     def set_clock(self, database_now_ms: int) -> None:
         """Note the database's time, which every claim and renewal brings."""
         self._clock_offset_ms = database_now_ms - time.monotonic_ns() // 1_000_000
+
+    def set_leases(self, renewed_at_ms: int, lease_ms: int) -> None:
+        """Note that all leases were renewed, by the database's time."""
+        self.set_clock(renewed_at_ms)
+        self._leases_hold_ms = (renewed_at_ms, lease_ms)
 
     def now_ms(self) -> int:
         """The database's time, carried on by this process's monotonic clock."""
@@ -90,33 +112,43 @@ class Engine:
         """Take claimed jobs, each with its payload."""
         by_provider: dict[str, list[ClaimedJob]] = {}
         for job in jobs:
-            by_provider.setdefault(provider_of(job.queue), []).append(job)
+            if job.crashes >= SUSPECT_CRASHES:
+                self._suspects.add(job)
+            else:
+                by_provider.setdefault(provider_of(job.queue), []).append(job)
         for provider, group in by_provider.items():
             self.lanes[provider].add(group)
 
+    def refuse(self, job: ClaimedJob, failure: Failure) -> None:
+        """Fail a claimed job without calling anybody."""
+        self._end(job, self._failed(job, failure))
+
     def cut(self, is_unwanted: Callable[[ClaimedJob], bool]) -> None:
         """Cut the calls of jobs that have ended or are another worker's, and drop those that wait for a slot."""
+        never_started = self._suspects.discard(is_unwanted)
         for lane in self.lanes.values():
-            for job in lane.discard(is_unwanted):
-                self._end(job, conclude_unsent(job, self.now_ms()))
-        for job, task in self._calls.values():
-            if is_unwanted(job):
-                task.cancel()
+            never_started += lane.discard(is_unwanted)
+        for job in never_started:
+            self._unsent(job)
+        for call in self._calls.values():
+            if is_unwanted(call.job):
+                call.task.cancel()
 
     def cut_unheard(self, process: bytes) -> None:
         """Cut the streams of an API process that is gone: their jobs end as cancelled."""
-        for key, stream in self._streams.items():
-            if stream.listener == process:
-                stream.is_unheard = True
-                self._calls[key][1].cancel()
+        for call in self._calls.values():
+            if call.stream is not None and call.stream.listener == process:
+                call.stream.is_unheard = True
+                call.task.cancel()
 
     def listeners(self) -> frozenset[bytes]:
         """Name the API processes that streams go to."""
-        return frozenset(stream.listener for stream in self._streams.values())
+        return frozenset(call.stream.listener for call in self._calls.values() if call.stream is not None)
 
     def holds(self) -> list[tuple[bytes, int]]:
         """(job id, n) of the calls in flight and of the jobs that wait for a slot."""
-        return [*((job.id, job.n) for lane in self.lanes.values() for job in lane.jobs()), *self._calls]
+        waiting = chain(self._suspects.waiting(), *(lane.jobs() for lane in self.lanes.values()))
+        return [*((job.id, job.n) for job in waiting), *self._calls]
 
     @property
     def in_flight(self) -> int:
@@ -125,14 +157,15 @@ class Engine:
 
     async def drain(self, grace_ms: int) -> None:
         """Start nothing more, let running calls end within the grace, then cut them; every job is settled."""
+        never_started = self._suspects.discard(lambda _: True)
         for lane in self.lanes.values():
-            for job in lane.close():
-                self._end(job, conclude_unsent(job, self.now_ms()))
-        running = [task for _, task in self._calls.values()]
-        if running:
-            await asyncio.wait(running, timeout=grace_ms / 1000)
+            never_started += lane.close()
+        for job in never_started:
+            self._unsent(job)
+        if self._calls:
+            await asyncio.wait([call.task for call in self._calls.values()], timeout=grace_ms / 1000)
         self._stopping = True
-        open_calls = [task for _, task in self._calls.values()]
+        open_calls = [call.task for call in self._calls.values()]
         for task in open_calls:
             task.cancel()
         await asyncio.gather(*open_calls, return_exceptions=True)
@@ -141,28 +174,33 @@ class Engine:
         route = self.route(name)
         return route.deployments[min(index, len(route.deployments) - 1)] if route else None
 
-    def _start(self, job: ClaimedJob) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(job))
-        self._calls[job.id, job.n] = (job, task)
+    def _admit(self, job: ClaimedJob) -> None:
+        self.lanes[provider_of(job.queue)].add([job])
 
-    async def _run(self, job: ClaimedJob) -> None:
-        lane = self.lanes[provider_of(job.queue)]
-        try:
-            if job.crashes >= SUSPECT_CRASHES:
-                async with self._one_suspect:
-                    settlement = await self._conclude(job, lane)
-            else:
-                settlement = await self._conclude(job, lane)
-        except asyncio.CancelledError:
-            settlement = self._cut_off(job)
-        except Exception as error:
-            _log.exception("attempt %s.%d failed inside Laneway", job.id.hex(), job.n)
+    def _unsent(self, job: ClaimedJob) -> None:
+        self._suspects.done(job)
+        self._end(job, conclude_unsent(job, self.now_ms()))
+
+    def _start(self, job: ClaimedJob) -> None:
+        call = _Call(job)
+        call.task = asyncio.get_running_loop().create_task(self._conclude(call))
+        call.task.add_done_callback(lambda _: self._ended(call))
+        self._calls[job.id, job.n] = call
+
+    def _ended(self, call: _Call) -> None:
+        """Settle a call: in a callback, for a task cancelled before its first step never runs a line of its own."""
+        job = call.job
+        del self._calls[job.id, job.n]
+        self._suspects.done(job)
+        if call.task.cancelled():
+            settlement = self._cut_off(call)
+        elif error := call.task.exception():
+            _log.error("attempt %s.%d failed inside Laneway", job.id.hex(), job.n, exc_info=error)
             settlement = self._failed(job, Failure(ErrorClass.INTERNAL, f"internal error: {type(error).__name__}"))
-        finally:
-            del self._calls[job.id, job.n]
-            stream = self._streams.pop((job.id, job.n), None)
-            lane.done()
-        self._end(job, settlement, stream.sent if stream else 0)
+        else:
+            settlement = call.task.result()
+        self._end(job, settlement, call.stream.sent if call.stream else 0)
+        self.lanes[provider_of(job.queue)].done(job)
 
     def _end(self, job: ClaimedJob, settlement: Settlement, events: int = 0) -> None:
         """Hand on a settlement, with what a waiting caller is to be told beside it."""
@@ -171,41 +209,65 @@ class Engine:
             settlement = replace(settlement, reply_to=job.reply_to, provider=provider, events=events)
         self._settle(settlement)
 
-    def _cut_off(self, job: ClaimedJob) -> Settlement:
+    def _cut_off(self, call: _Call) -> Settlement:
         """Settle a cut call. A stream that its caller has a part of is not made again."""
-        stream = self._streams.get((job.id, job.n))
-        if stream is not None and stream.is_unheard:
-            return conclude_final(job, unheard())
-        if stream is not None and stream.sent and self._stopping:
-            return conclude_final(job, stopped())
-        return conclude_cut(job, self.now_ms())
+        if not call.sent:
+            return conclude_unsent(call.job, self.now_ms())
+        if call.stream is not None and call.stream.is_unheard:
+            return conclude_final(call.job, unheard())
+        if call.stream is not None and call.stream.sent and self._stopping:
+            return conclude_final(call.job, stopped())
+        return conclude_cut(call.job, self.now_ms())
 
-    async def _conclude(self, job: ClaimedJob, lane: Lane) -> Settlement:
+    async def _conclude(self, call: _Call) -> Settlement:
+        job = call.job
+        if self._is_stale(job) or not await self._may_try(job):
+            return conclude_unsent(job, self.now_ms())
         deployment = self._deployment(job.route, job.route_index)
         if deployment is None:
             return self._failed(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
         left_ms = job.deadline_at_ms - self.now_ms()
         if left_ms <= 0:
             return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
-        timeout_ms = min(deployment.target.total_timeout_ms, left_ms)
-        stream: Stream | None = None
-        if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
-            stream = self._streams[job.id, job.n] = Stream(job, job.reply_to, self._replies)
-            reply = await stream.run(self._client, deployment.target, timeout_ms)
-        else:
-            reply = await self._client.call(
-                deployment.target,
-                Endpoint(job.endpoint),
-                job.body,
-                attempt_id=f"{job.id.hex()}.{job.n}",
-                timeout_ms=timeout_ms,
-            )
+        call.sent = True
+        reply = await self._reply(call, deployment, min(deployment.target.total_timeout_ms, left_ms))
         if isinstance(reply, Answer):
             return conclude_answer(job, deployment, reply, self._price)
-        self._heed(lane, reply)
-        if stream is not None and stream.sent:
+        self._heed(job, reply)
+        if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
+            reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
+        if call.stream is not None and call.stream.sent:
             return conclude_final(job, reply)
         return self._failed(job, reply)
+
+    async def _reply(self, call: _Call, deployment: Deployment, timeout_ms: int) -> Answer | Failure:
+        job = call.job
+        if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
+            call.stream = Stream(job, job.reply_to, self._replies)
+            return await call.stream.run(self._client, deployment.target, timeout_ms)
+        return await self._client.call(
+            deployment.target,
+            Endpoint(job.endpoint),
+            job.body,
+            attempt_id=f"{job.id.hex()}.{job.n}",
+            timeout_ms=timeout_ms,
+        )
+
+    async def _may_try(self, job: ClaimedJob) -> bool:
+        """Write down that a suspect is tried now; False when that cannot be written."""
+        if job.crashes >= SUSPECT_CRASHES:
+            try:
+                await self._mark_suspected(job.id, job.n)
+            except StoreUnavailable:
+                return False
+        return True
+
+    def _is_stale(self, job: ClaimedJob) -> bool:
+        """Whether the job's lease has run out unrenewed (this process slept): another worker may have it by now."""
+        if self._leases_hold_ms is None:
+            return False
+        renewed_at_ms, lease_ms = self._leases_hold_ms
+        return self.now_ms() > max(renewed_at_ms, job.claimed_at_ms) + lease_ms
 
     def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:
         moment = Moment(self.now_ms(), random.random())
@@ -216,7 +278,7 @@ class Engine:
             deployment.pricing_id, deployment.model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
         )
 
-    def _heed(self, lane: Lane, failure: Failure) -> None:
-        """Start no more calls to a provider for as long as it asks us to wait, at most ten seconds."""
+    def _heed(self, job: ClaimedJob, failure: Failure) -> None:
+        """Start no more calls of a route for as long as its provider asks us to wait, at most ten seconds."""
         if failure.error_class == ErrorClass.RATE_LIMIT and failure.retry_after_ms:
-            lane.hold(min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)
+            self.lanes[provider_of(job.queue)].hold(job.route, min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from providers.failure import ErrorClass
 from router.outcome import AttemptOutcome, CostBasis
-from store.database import Database, StoreUnavailable
+from store.database import UNWRITABLE, Database, StoreUnavailable
 from store.finish import Finish, finish
 from store.settlement import Failed, Settlement
 from workers.settings import WorkerSettings
@@ -100,9 +100,12 @@ class Finisher:
             except StoreUnavailable as error:
                 _log.warning("%d ended attempts wait for the database: %s", len(group), error)
                 await asyncio.sleep(_RETRY_S)
-            except Exception:
+            except UNWRITABLE:
                 await self._write_apart(group)
                 return
+            except Exception:
+                _log.exception("%d ended attempts could not be written; they are tried again", len(group))
+                await asyncio.sleep(_RETRY_S)
         self._written(group, done)
 
     async def _write_apart(self, group: Sequence[Settlement]) -> None:
@@ -121,7 +124,8 @@ class Finisher:
             verdict=Failed(ErrorClass.INTERNAL, _UNWRITABLE),
             outcome=AttemptOutcome.ERROR,
             usage=None,
-            cost_basis=CostBasis.UNKNOWN if settlement.cost_nanousd is None else settlement.cost_basis,
+            cost_nanousd=None,
+            cost_basis=CostBasis.UNKNOWN,
             error_class=ErrorClass.INTERNAL,
             provider_request_id=None,
             served_model=None,

@@ -55,15 +55,15 @@ class HandOuts:
             except redis.RedisError as error:
                 self._lost(error)
 
-    async def resend(self, queue: str, now_ms: int, settled_ms: int, republish_ms: int) -> None:
+    async def resend(self, queue: str, now_ms: int, settled_ms: int) -> None:
         """Publish again what was published and never claimed.
 
-        Anything older than what the queue's head was published at has left the queue; in an empty queue that is all
-        of it. What is younger than `settled_ms` may still be on its way into a claim.
+        A queue is first in, first out: what is older than its head has left it, and everything has left an empty one.
+        What was published less than `settled_ms` ago may still be on its way into a claim.
         """
         head_ms = await self._publisher.head_published_at_ms(queue)
         passed_ms = now_ms - settled_ms
-        older_than_ms = passed_ms if head_ms is None else max(min(head_ms, passed_ms), now_ms - republish_ms)
+        older_than_ms = passed_ms if head_ms is None else min(head_ms, passed_ms)
         messages = await self._database.write(stranded, queue, older_than_ms)
         if messages:
             _log.info("%d messages of %s were lost or are slow, sending them again", len(messages), queue)

@@ -10,7 +10,10 @@ from typing import Any
 
 import orjson
 
+from router.request_fields import STEERING_FIELDS
+
 _MOST_CUSTOM_ID = 512
+_DEPTH_WORTH_A_LOOK = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def parse_line(number: int, line: bytes, endpoint: str) -> Request | InputError 
     error = _check(number, data, endpoint)
     if error is not None:
         return error
+    if line.count(b"[") + line.count(b"{") > _DEPTH_WORTH_A_LOOK and not _can_be_written(data["body"]):
+        return InputError("invalid_value", number, "The body is nested too deeply.", "body")
     body = data["body"]
     return Request(number, data["custom_id"], body["model"], body)
 
@@ -83,6 +88,15 @@ _TYPES: dict[str, tuple[type, str]] = {
     "url": (str, "a string"),
     "body": (dict, "an object"),
 }
+
+
+def _can_be_written(body: dict[str, Any]) -> bool:
+    """orjson reads 1,024 levels of nesting and writes 254."""
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        return False
+    return True
 
 
 def _check(number: int, data: dict[str, Any], endpoint: str) -> InputError | None:
@@ -111,6 +125,10 @@ def _check_body(number: int, body: dict[str, Any], endpoint: str) -> InputError 
         error = _check_type(number, body, name, kind, words, f"body.{name}")
         if error is not None:
             return error
+    if steering := STEERING_FIELDS.intersection(body):
+        name = min(steering)
+        message = f"{name!r} may not be in a body: where a request goes, and as whom, is configured on the server."
+        return InputError("invalid_value", number, message, f"body.{name}")
     if body.get("stream"):
         message = "stream must be false in a batch: its answers are always whole."
         return InputError("invalid_value", number, message, "body.stream")

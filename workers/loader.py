@@ -12,13 +12,14 @@ from router.routes import RouteTable
 from store.contents import ContentMissing, FileContents
 from store.database import Database
 from store.keeping import KeptBatch, keep_on
-from store.loading import Line, accept, load_chunk, reject
+from store.loading import Line, accept, cut_short, load_chunk, reject
 from workers.inspection import MOST_ERRORS, Inspection, repeats
 from workers.lines import InputError, LineTooLong, Request, parse_line, read_lines
 from workers.queues import batch_queue
 from workers.settings import WorkerSettings
 
 _CHUNK_LINES = 512
+_CHUNK_BYTES = 8 << 20
 _MANY_LINES = 20_000
 _log = logging.getLogger(__name__)
 
@@ -52,29 +53,49 @@ class Loader:
         inspection = Inspection(kept.endpoint, self._unknown_model)
         errors = await self._inspect(kept, inspection)
         if errors:
-            shown = [asdict(error) for error in errors[:MOST_ERRORS]]
+            in_order = sorted(errors, key=lambda error: error.line or 0)
+            shown = [asdict(error) for error in in_order[:MOST_ERRORS]]
             await self._database.write(reject, kept.id, self._worker_id, orjson.dumps(shown).decode())
             return
         model = next(iter(inspection.models)) if len(inspection.models) == 1 else None
         await self._database.write(accept, kept.id, self._worker_id, total=inspection.total, model=model)
 
     async def load(self, kept: KeptBatch) -> None:
-        """Write the lines that are not written yet; hand-out may begin with the first chunk."""
+        """Write the lines that are not written yet; hand-out may begin with the first chunk.
+
+        The file was checked, so that it cannot be read now is final: the batch ends with the lines it has.
+        """
+        try:
+            loaded = await self._load(kept)
+        except (ContentMissing, LineTooLong) as error:
+            _log.error("batch %s: its input file cannot be read any more: %s", kept.id.hex(), type(error).__name__)
+            loaded = 0
+        if loaded is not None and loaded < kept.total:
+            message = "The input file could not be read to its end any more; the lines beyond have no result."
+            errors = orjson.dumps([asdict(InputError("invalid_file", None, message))]).decode()
+            await self._database.write(cut_short, kept.id, self._worker_id, errors)
+
+    async def _load(self, kept: KeptBatch) -> int | None:
+        """Return how many lines the file gave, None when another worker keeps the batch now."""
         slice_jobs = self._settings.slice_jobs * (2 if kept.total >= _MANY_LINES else 1)
         queues: dict[str, str] = {}
         position = 0
         chunk: list[Line] = []
+        chunk_bytes = 0
         async for lines in self._lines(kept):
             for request in await asyncio.to_thread(_requests, lines, kept.endpoint):
                 position += 1
-                if position > kept.loaded:
-                    chunk.append(self._line(position, request, queues))
-            while len(chunk) >= _CHUNK_LINES:
-                if not await self._write(kept, chunk[:_CHUNK_LINES], slice_jobs):
-                    return
-                del chunk[:_CHUNK_LINES]
-        if chunk:
-            await self._write(kept, chunk, slice_jobs)
+                if position <= kept.loaded:
+                    continue
+                chunk.append(self._line(position, request, queues))
+                chunk_bytes += len(chunk[-1].body)
+                if len(chunk) >= _CHUNK_LINES or chunk_bytes >= _CHUNK_BYTES:
+                    if not await self._write(kept, chunk, slice_jobs):
+                        return None
+                    chunk, chunk_bytes = [], 0
+        if chunk and not await self._write(kept, chunk, slice_jobs):
+            return None
+        return position
 
     async def _inspect(self, kept: KeptBatch, inspection: Inspection) -> list[InputError]:
         try:
@@ -140,7 +161,7 @@ def unknown_model(name: str, routes: RouteTable) -> str:
     """Say that a model has no route, with the nearest names."""
     nearest = routes.nearest(name)
     hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-    return f"The model {name[:200]!r} does not exist or is not configured here.{hint}"
+    return f"The model {name[:200]!r} does not exist, or its provider has no key here.{hint}"
 
 
 def _requests(lines: Lines, endpoint: str) -> list[Request]:

@@ -4,11 +4,13 @@ One event loop makes all calls and runs all loops; dramatiq's threads only fetch
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import redis
 from dramatiq import Worker
 
 from providers.client import ProviderClient
@@ -20,6 +22,7 @@ from store.contents import FileContents
 from store.database import Database
 from store.finish import Finish
 from store.ids import new_id
+from store.leases import mark_suspected
 from store.replies import Replies
 from store.settlement import Requeued, Settlement
 from store.signals import Signals
@@ -95,6 +98,7 @@ class WorkerProcess:
         worker_id = new_id()
         identity = Identity(worker_id, served, needs.version)
         self._settings = settings
+        self._database = database
         self._queues = queues
         self._served = served
         self._signals = Signals(needs.state_url)
@@ -103,7 +107,7 @@ class WorkerProcess:
         self._replies = Replies(needs.state_url)
         self._replier = Replier(self._replies)
         self._engine = Engine(
-            routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add
+            routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add, self._mark_suspected
         )
         self._stream_watch = StreamWatch(self._replies, self._engine.listeners, self._engine.cut_unheard)
         self._broker = create_broker(needs.broker_url, self._wait_for_room)
@@ -138,7 +142,7 @@ class WorkerProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, wait for `stop`, drain."""
-        await self._renewer.renew()
+        await self._renewer.renew_first(stop)
         loops = [
             asyncio.create_task(run())
             for run in (
@@ -174,7 +178,8 @@ class WorkerProcess:
         self._deliveries.stop()
         stopped = asyncio.create_task(asyncio.to_thread(dramatiq_worker.stop, _STOP_MS))
         await self._engine.drain(self._settings.grace_ms)
-        await stopped
+        with contextlib.suppress(redis.RedisError):  # what dramatiq could not put back is published again
+            await stopped
         await self._engine.drain(0)  # what a claim under way still brought in
         try:
             async with asyncio.timeout(self._settings.grace_ms / 1000):
@@ -199,11 +204,14 @@ class WorkerProcess:
             if message.deliveries_due:
                 self._deliveries.look()
             if message.cancel_jobs:
-                ended = frozenset(map(bytes.fromhex, message.cancel_jobs))
-                self._engine.cut(lambda job, ended=ended: job.id in ended)  # type: ignore[misc]
+                ended = frozenset(message.cancel_jobs)
+                self._engine.cut(lambda job, ended=ended: job.id.hex() in ended)  # type: ignore[misc]
+
+    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
+        await self._database.write(mark_suspected, job_id, n)
 
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
-        return self._engine.lanes[provider_of(queue)].wait_for_room(seconds)
+        return self._engine.lanes[provider_of(queue)].wait_for_room(queue, seconds)
 
     def _written(self, group: Sequence[Settlement], done: Finish) -> None:
         """After a commit: publish what was queued again when it is due, have batches written and webhooks sent."""

@@ -45,7 +45,7 @@ class Publisher:
 
     def close(self) -> None:
         """Stop the thread."""
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _on_thread(self, function: Callable[P, T], *args: P.args, **_kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
@@ -55,8 +55,11 @@ class Publisher:
             self._broker.enqueue(_encode(message))
 
     def _epoch(self) -> str:
-        self._broker.client.set(EPOCH, uuid.uuid4().hex, nx=True)
-        return str(self._broker.client.get(EPOCH), "ascii")  # type: ignore[arg-type]
+        known = self._broker.client.get(EPOCH)
+        if known is None:  # asked first: a full Redis refuses every write
+            self._broker.client.set(EPOCH, uuid.uuid4().hex, nx=True)
+            known = self._broker.client.get(EPOCH)
+        return str(known, "ascii")  # type: ignore[arg-type]
 
     def _head_published_at_ms(self, queue: str) -> int | None:
         head = self._broker.client.lindex(queue_list(queue), 0)

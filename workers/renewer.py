@@ -1,6 +1,7 @@
 """The renewer: keeps this worker's leases and its row of `worker` fresh, and cuts the calls that nobody needs."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 
@@ -29,6 +30,18 @@ class Renewer:
         self._settings = settings
         self._identity = identity
 
+    async def renew_first(self, stop: asyncio.Event) -> None:
+        """Renew for the first time, which tells the database's time; waits for a database that is away."""
+        while not stop.is_set():
+            try:
+                await self.renew()
+                return
+            except StoreUnavailable as error:
+                _log.warning("waiting for the database: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.renew_ms / 5000):
+                        await stop.wait()
+
     async def run(self) -> None:
         """Renew every `renew_ms`; sooner again when the database did not answer."""
         while True:
@@ -43,7 +56,7 @@ class Renewer:
         """Renew once."""
         held_before = self._engine.holds()
         renewal = await self._database.write(renew, self._state(), self._settings.lease_ms)
-        self._engine.set_clock(renewal.now_ms)
+        self._engine.set_leases(renewal.now_ms, self._settings.lease_ms)
         lost = {held for held in held_before if held not in renewal.held}
         if lost:
             _log.warning("%d calls lost their lease and are cut", len(lost))

@@ -13,8 +13,6 @@ class WorkerSettings:
     """How often leases are renewed: a third of the lease."""
     sweep_ms: int = 5_000
     """How often each worker sweeps, give or take a quarter; also the age from which a lost message is sent again."""
-    republish_ms: int = 60_000
-    """Whatever is still unclaimed this long after its publish is published again, queue length notwithstanding."""
     grace_ms: int = 30_000
     """How long calls in flight may go on after a stop was asked for, and lines of a closing batch."""
     rescue_jitter_ms: int = 2_000

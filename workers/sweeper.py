@@ -17,11 +17,11 @@ from providers.failure import ErrorClass
 from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
 from store.contents import FileContents
 from store.database import Database, StoreUnavailable
-from store.epoch import enter_epoch
+from store.epoch import enter_epoch, known_epoch
 from store.files import contents_removed, file_contents_to_remove
 from store.handout import busy_queues
 from store.idempotency import purge_keys
-from store.leases import rescue
+from store.leases import forget_workers, rescue
 from store.retention import purge_bodies, purge_ephemeral
 from store.signals import Signals
 from workers.claimer import Claimer
@@ -62,7 +62,8 @@ class Sweeper:
     def __init__(self, parts: SweepParts, settings: WorkerSettings) -> None:
         self._parts = parts
         self._settings = settings
-        self._rescue_from_s = 0.0
+        # Live workers may not have renewed for as long as the database was away: they go first, also after our start.
+        self._rescue_from_s = time.monotonic() + settings.renew_ms / 1000
         self._wake = asyncio.Event()
         self.last_ok_s: float | None = None
         """Monotonic seconds of the last sweep without an error; None before the first."""
@@ -115,7 +116,8 @@ class Sweeper:
                 await self._parts.claimer.poll(queue)
             return
         hand_outs.redis_is_up = True
-        if await self._parts.database.write(enter_epoch, epoch):
+        known = await self._parts.database.read(known_epoch)
+        if known != epoch and await self._parts.database.write(enter_epoch, epoch) and known is not None:
             _log.warning("Redis is new or was emptied: everything unclaimed is published again")
 
     async def _rescue(self) -> None:
@@ -154,9 +156,7 @@ class Sweeper:
         if not self._parts.hand_outs.redis_is_up:
             return
         for queue in await self._busy_queues():
-            await self._parts.hand_outs.resend(
-                queue, self._parts.engine.now_ms(), self._settings.sweep_ms, self._settings.republish_ms
-            )
+            await self._parts.hand_outs.resend(queue, self._parts.engine.now_ms(), self._settings.sweep_ms)
 
     async def _busy_queues(self) -> list[str]:
         busy = await self._parts.database.read(busy_queues)
@@ -165,6 +165,7 @@ class Sweeper:
     async def _tidy(self) -> None:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""
         database, contents = self._parts.database, self._parts.contents
+        await database.write(forget_workers)
         await database.write(purge_bodies, self._settings.keep_content_ms)
         await database.write(purge_ephemeral, self._settings.keep_content_ms)
         await database.write(purge_keys)

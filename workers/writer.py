@@ -40,23 +40,31 @@ class Writer:
 
     async def write(self, kept: KeptBatch) -> None:
         """Write both files and end the batch. What another worker overtook is thrown away."""
+        written: list[WrittenFile] = []
         try:
-            output = await self._file(kept, "output", completed=True)
-            errors = await self._file(kept, "error", completed=False)
-        except LostBatch:
+            for is_output in (True, False):
+                written += await self._file(kept, completed=is_output)
+        except BaseException as error:
+            await self._remove(written)
+            if not isinstance(error, LostBatch):
+                raise
             return
-        files = OutputFiles(output, errors, self._settings.keep_content_ms)
+        files = OutputFiles.of(written, self._settings.keep_content_ms)
         if not await self._database.write(publish_output, kept, self._worker_id, files):
-            for each in files.written:
-                await self._contents.remove(each.id)
+            await self._remove(written)
 
-    async def _file(self, kept: KeptBatch, name: str, *, completed: bool) -> WrittenFile | None:
+    async def _file(self, kept: KeptBatch, *, completed: bool) -> list[WrittenFile]:
         file_id = new_id()
         size = await self._contents.write(file_id, self._pieces(kept, completed=completed), limit_bytes=None)
         if size == 0:
             await self._contents.remove(file_id)
-            return None
-        return WrittenFile(file_id, f"{public_id(Prefix.BATCH, kept.id)}_{name}.jsonl", size)
+            return []
+        name = f"{public_id(Prefix.BATCH, kept.id)}_{'output' if completed else 'error'}.jsonl"
+        return [WrittenFile(file_id, name, size, is_output=completed)]
+
+    async def _remove(self, files: list[WrittenFile]) -> None:
+        for each in files:
+            await self._contents.remove(each.id)
 
     async def _pieces(self, kept: KeptBatch, *, completed: bool) -> AsyncIterator[bytes]:
         after = 0

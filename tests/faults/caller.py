@@ -3,10 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -21,13 +21,15 @@ from store.tables import attempt, worker
 from tests.faults.checker import Books, find_file_violations, find_violations, read_books
 from tests.faults.stand import Stand, Worker
 
+T = TypeVar("T")
+
 CHAT = "/v1/chat/completions"
 _POLL_S = 0.05
 _DAY_MS = 86_400_000
 
 
 class NotInTime(AssertionError):
-    """A batch did not end in the time it was given."""
+    """Something did not come about in the time it was given."""
 
 
 @dataclass
@@ -72,54 +74,61 @@ class Caller:
         return answer
 
     async def wait(self, batch_id: bytes, limit_s: float) -> BatchRow:
-        """Wait until a batch has ended; raises NotInTime with the end of the workers' log."""
-        end_s = time.monotonic() + limit_s
-        while (batch := await self.batch(batch_id)).status not in BATCH_TERMINAL:
-            if time.monotonic() > end_s:
-                raise NotInTime(
-                    f"after {limit_s} s the batch is {batch.status} with {batch.completed} completed and "
-                    f"{batch.failed} failed of {batch.total}\n{self.stand.log_tail()}"
-                )
-            await asyncio.sleep(_POLL_S)
-        return batch
+        """Wait until a batch has ended; raises NotInTime."""
+        return await self.wait_batch(batch_id, lambda batch: batch.status in BATCH_TERMINAL, limit_s)
 
     async def wait_ended(self, batch_id: bytes, lines: int, limit_s: float = 30.0) -> None:
         """Wait until so many lines have ended."""
-        end_s = time.monotonic() + limit_s
-        while (batch := await self.batch(batch_id)).completed + batch.failed < lines:
-            if time.monotonic() > end_s:
-                raise NotInTime(f"after {limit_s} s only {batch.completed}+{batch.failed} of {lines} lines have ended")
-            await asyncio.sleep(_POLL_S)
+        await self.wait_batch(batch_id, lambda batch: batch.completed + batch.failed >= lines, limit_s)
+
+    async def wait_batch(self, batch_id: bytes, is_so: Callable[[BatchRow], bool], limit_s: float = 30.0) -> BatchRow:
+        """Wait until something holds of a batch; raises NotInTime with the end of the workers' log."""
+
+        async def look() -> BatchRow:
+            return await self.batch(batch_id)
+
+        return await self._until(look, is_so, limit_s)
 
     async def wait_in_flight(self, calls: int, limit_s: float = 20.0) -> None:
         """Wait until so many calls are under way at the first simulator."""
-        end_s = time.monotonic() + limit_s
-        while (await asyncio.to_thread(self.stand.simulator.stats))["in_flight"] < calls:
-            if time.monotonic() > end_s:
-                raise NotInTime(f"after {limit_s} s there are fewer than {calls} calls in flight")
-            await asyncio.sleep(_POLL_S)
+        await self.wait_simulator(lambda stats: stats["in_flight"] >= calls, limit_s)
+
+    async def wait_simulator(self, is_so: Callable[[dict[str, Any]], bool], limit_s: float = 20.0) -> None:
+        """Wait until something holds of the first simulator's counters."""
+
+        async def look() -> dict[str, Any]:
+            return await asyncio.to_thread(self.stand.simulator.stats)
+
+        await self._until(look, is_so, limit_s)
 
     async def wait_settled(self, limit_s: float = 15.0) -> None:
         """Wait until no attempt is open any more: what dead workers left is found by its lease."""
-        end_s = time.monotonic() + limit_s
-        while (left := await self.database.read(_count_open)) > 0:
-            if time.monotonic() > end_s:
-                raise NotInTime(f"{left} attempts are still open after {limit_s} s\n{self.stand.log_tail()}")
-            await asyncio.sleep(_POLL_S)
 
-    async def open_attempts(self, of: Worker) -> int:
-        """How many attempts a worker holds."""
-        return await self.database.read(_count_open_of, of.order.name)
+        async def look() -> int:
+            return await self.database.read(_count_open)
+
+        await self._until(look, lambda left: left == 0, limit_s)
 
     async def wait_idle(self, of: Worker, limit_s: float = 15.0) -> None:
         """Wait until a worker says, in a renewal of its row from now on, that all its slots are free."""
         since_ms = await self.database.read(_now)
+
+        async def look() -> int | None:
+            return await self.database.read(_room_of, of.order.name, since_ms)
+
+        await self._until(look, lambda room: room == self.stand.slots * len(self.stand.providers), limit_s)
+
+    async def _until(self, look: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], limit_s: float) -> T:
         end_s = time.monotonic() + limit_s
-        slots = self.stand.slots * len(self.stand.providers)
-        while (room := await self.database.read(_room_of, of.order.name, since_ms)) != slots:
+        while not is_so(seen := await look()):
             if time.monotonic() > end_s:
-                raise NotInTime(f"after {limit_s} s {of.order.name} has room for {room} calls only\n{self.stand.log_tail()}")
+                raise NotInTime(f"after {limit_s} s still {seen}\n{self.stand.log_tail()}")
             await asyncio.sleep(_POLL_S)
+        return seen
+
+    async def open_attempts(self, of: Worker) -> int:
+        """How many attempts a worker holds."""
+        return await self.database.read(_count_open_of, of.order.name)
 
     async def file(self, file_id: bytes | None) -> list[dict[str, Any]]:
         """Read the lines of an output or error file; none for no file."""

@@ -7,6 +7,7 @@ The names follow the crash points of the protocol (C4 to C14).
 import asyncio
 import json
 import os
+import signal
 import threading
 import time
 import urllib.request
@@ -38,6 +39,11 @@ Act = Callable[..., Awaitable[Any]]
 def die() -> None:
     """End this process here and now."""
     os._exit(EXIT_CODE)
+
+
+def put(owner: Any, name: str, stand_in: Any) -> None:
+    """Put a function in the place of one of the product's."""
+    setattr(owner, name, stand_in)
 
 
 def arm(name: str, order: Order) -> None:
@@ -95,14 +101,33 @@ def _after_claim(_order: Order) -> None:
     def accept(_self: Engine, _jobs: Any) -> None:
         die()
 
-    Engine.accept = accept  # type: ignore[method-assign]
+    put(Engine, "accept", accept)
 
 
 def _mid_call(order: Order) -> None:
+    _once_in_flight(order, die)
+
+
+def _freeze(order: Order) -> None:
+    """Stop this process (SIGSTOP) with calls under way, between two transactions: a paused one would lock SQLite."""
+    databases: list[SqliteDatabase] = []
+    original = SqliteDatabase.write
+
+    async def write(self: SqliteDatabase, *args: Any, **kwargs: Any) -> Any:
+        databases[:] = [self]
+        return await original(self, *args, **kwargs)
+
+    put(SqliteDatabase, "write", write)
+    _once_in_flight(order, lambda: databases[0]._writer.submit(os.kill, os.getpid(), signal.SIGSTOP))
+
+
+def _once_in_flight(order: Order, act: Callable[[], object]) -> None:
+    """Act once the simulator has all of the order's jobs in hand."""
+
     def watch() -> None:
         while _in_flight(order.simulator_url) < order.jobs:
             time.sleep(_ASK_S)
-        die()
+        act()
 
     original = ProviderClient.call
     watcher = threading.Thread(target=watch, daemon=True)
@@ -112,7 +137,7 @@ def _mid_call(order: Order) -> None:
             watcher.start()
         return await original(self, *args, **kwargs)
 
-    ProviderClient.call = call  # type: ignore[method-assign]
+    put(ProviderClient, "call", call)
 
 
 def _in_flight(simulator_url: str) -> int:
@@ -132,7 +157,7 @@ def _gather_finishes(order: Order) -> None:
             await asyncio.sleep(0.005)
         await original(self, gathered)
 
-    Finisher._write = write  # type: ignore[method-assign]
+    put(Finisher, "_write", write)
 
 
 def _before_commit(order: Order) -> None:
@@ -174,7 +199,7 @@ def _mid_write(_order: Order) -> None:
             die()
 
     store.contents.PIECE_BYTES = _SMALL_PIECE_BYTES
-    Writer._pieces = half  # type: ignore[method-assign]
+    put(Writer, "_pieces", half)
 
 
 def _slow_write(_order: Order) -> None:
@@ -186,7 +211,7 @@ def _slow_write(_order: Order) -> None:
             yield piece
             await asyncio.Event().wait()
 
-    Writer._pieces = slow  # type: ignore[method-assign]
+    put(Writer, "_pieces", slow)
 
 
 def _before_publish(_order: Order) -> None:
@@ -228,6 +253,7 @@ FAILPOINTS: dict[str, Callable[[Order], None]] = {
     "before_claim": _before_claim,
     "after_claim": _after_claim,
     "mid_call": _mid_call,
+    "freeze": _freeze,
     "before_commit": _before_commit,
     "after_commit": _after_commit,
     "after_requeue": _after_commit,

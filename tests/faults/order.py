@@ -11,7 +11,7 @@ class Order:
     """Sent to a worker child; plain values only, as it travels between processes."""
 
     name: str
-    """The child's name; it stands in the `version` column of its `worker` row, so that a test can tell whose row it is."""
+    """The child's name; it stands in the `version` column of its `worker` row, so that a test knows whose row it is."""
     database_url: str
     files: str | None
     """Folder of the files' contents; None keeps them in the database."""

@@ -7,6 +7,7 @@ sabotage that must turn it red.
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -17,6 +18,7 @@ from router.outcome import AttemptOutcome
 from store.claim import Claimant, ClaimedJob
 from store.handout import Message
 from store.tables import attempt, job, slices
+from tests.faults.failpoints import put
 from workers.engine import Engine
 from workers.handouts import HandOuts
 from workers.publisher import Publisher
@@ -36,33 +38,33 @@ def _no_sweep() -> None:
     async def sweep(_self: Sweeper) -> bool:
         return True
 
-    Sweeper.sweep = sweep  # type: ignore[method-assign]
+    put(Sweeper, "sweep", sweep)
 
 
 def _no_epoch() -> None:
     def enter_epoch(_connection: Connection, _now_ms: int, _epoch: str) -> bool:
         return False
 
-    workers.sweeper.enter_epoch = enter_epoch  # type: ignore[attr-defined]
+    put(workers.sweeper, "enter_epoch", enter_epoch)
 
 
 def _no_resend() -> None:
-    async def resend(_self: HandOuts, _queue: str, _now_ms: int, _settled_ms: int, _republish_ms: int) -> None:
+    async def resend(_self: HandOuts, _queue: str, _now_ms: int, _settled_ms: int) -> None:
         return None
 
-    HandOuts.resend = resend  # type: ignore[method-assign]
+    put(HandOuts, "resend", resend)
 
 
 def _no_write_ahead() -> None:
     """Call first, write later: here, never."""
-    original = workers.claimer.claim_slice  # type: ignore[attr-defined]
+    original: Any = vars(workers.claimer)["claim_slice"]
 
     def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes) -> list[ClaimedJob]:
         jobs: list[ClaimedJob] = original(connection, now_ms, claimant, slice_id)
         connection.execute(delete(attempt).where(attempt.c.job_id.in_([each.id for each in jobs])))
         return jobs
 
-    workers.claimer.claim_slice = claim_slice  # type: ignore[attr-defined]
+    put(workers.claimer, "claim_slice", claim_slice)
 
 
 def _no_grace() -> None:
@@ -71,11 +73,11 @@ def _no_grace() -> None:
     async def drain(self: Engine, _grace_ms: int) -> None:
         await original(self, 0)
 
-    Engine.drain = drain  # type: ignore[method-assign]
+    put(Engine, "drain", drain)
 
 
 def _claim_unconditional() -> None:
-    workers.claimer.claim_slice = claim_whatever_it_holds  # type: ignore[attr-defined]
+    put(workers.claimer, "claim_slice", claim_whatever_it_holds)
 
 
 def claim_whatever_it_holds(
@@ -91,7 +93,7 @@ def claim_whatever_it_holds(
             job.c.queue, job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes,
         ).where(own)
     )  # fmt: skip
-    jobs = [ClaimedJob(*row) for row in rows]
+    jobs = [ClaimedJob(*cast("tuple[Any, ...]", row)) for row in rows]
     for each in jobs:
         connection.execute(insert(attempt).values(**_attempt(each, claimant, now_ms)))
     return jobs
@@ -120,7 +122,7 @@ def _late_renewals() -> None:
         if self._engine.in_flight == 0 or time.monotonic() > started_s + LATE_S:
             await original(self)
 
-    Renewer.renew = renew  # type: ignore[method-assign]
+    put(Renewer, "renew", renew)
 
 
 def _copies() -> None:
@@ -132,7 +134,7 @@ def _copies() -> None:
         random.shuffle(copies)
         original(self, copies)
 
-    Publisher._send = send  # type: ignore[method-assign]
+    put(Publisher, "_send", send)
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

@@ -208,7 +208,8 @@ def _view(rows: Rows) -> View:
 
     attempts = tuple(sorted(records(tables.attempt), key=lambda each: cast(int, each["n"])))
     fact = only(tables.fact)
-    return View(only(tables.job), only(tables.batch), only(tables.slices), attempts, fact and fact["value"])
+    epoch = fact["value"] if fact else None
+    return View(only(tables.job), only(tables.batch), only(tables.slices), attempts, epoch)
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -83,8 +83,8 @@ def shape(view: View, world: World) -> tuple[Any, ...]:
         job and (job["state"], not over and (job["attempt"], job["crashes"], job["queue"],
                  job["published_at_ms"] is None, job["slice_id"] is None, job["not_before_ms"] <= now,
                  job["deadline_at_ms"] <= now)),
-        tuple((each["n"], each["outcome"], each["lease_until_ms"] < now, each["n"] in live) for each in view.attempts
-              if each["n"] in live or each["outcome"] == "started"),
+        tuple((each["n"], each["outcome"], each["suspected"], each["lease_until_ms"] < now, each["n"] in live)
+              for each in view.attempts if each["n"] in live or each["outcome"] == "started"),
         batch and (batch["status"], batch["closing"], batch["loaded"], batch["validated_at_ms"] is None,
                    batch["expires_at_ms"] <= now, _cut_from_ms(batch) <= now),
         None if over else (
@@ -95,7 +95,9 @@ def shape(view: View, world: World) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def happenings(view: View, world: World, *, attempts: int, losses: bool, brief: bool) -> Iterator[tuple[str, Happening]]:
+def happenings(
+    view: View, world: World, *, attempts: int, losses: bool, brief: bool
+) -> Iterator[tuple[str, Happening]]:
     """Name and do everything that may happen next.
 
     A job is put back only while it has claims left of `attempts`, so that the space is finite. With `losses` single
@@ -113,7 +115,7 @@ def happenings(view: View, world: World, *, attempts: int, losses: bool, brief: 
     yield from _of_messages(view, world, may_crash=losses and view.job["attempt"] + 1 < attempts, brief=brief)
     if losses:
         for name, message in _kinds(world):
-            yield f"lose {name}", lambda world, _, message=message: world.messages.remove(message)
+            yield f"lose {name}", partial(World.lose_message, message=message)
     for call in world.calls:
         yield from _of_call(view, call, more=more, brief=brief)
     if any(each["outcome"] == "started" for each in view.attempts) and (more or view.state in JOB_TERMINAL):
@@ -167,8 +169,9 @@ def _of_batch(batch: Record, world: World) -> Iterator[tuple[str, Happening]]:
     worker, status = world.workers[0], batch["status"]
     if status in (BatchStatus.VALIDATING, BatchStatus.CANCELLING) and batch["validated_at_ms"] is None:
         yield "accept", lambda world, connection: world.accept(connection, _kept(world, connection, Chore.VALIDATE))
-        yield "reject", lambda world, connection: world.accept(
-            connection, _kept(world, connection, Chore.VALIDATE), good=False
+        yield (
+            "reject",
+            lambda world, connection: world.accept(connection, _kept(world, connection, Chore.VALIDATE), good=False),
         )
     elif status in (BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING) and batch["loaded"] < batch["total"]:
         yield "load", lambda world, connection: world.load(connection, _kept(world, connection, Chore.LOAD), 1)

@@ -15,6 +15,7 @@ from store.files import NewFile, insert_file
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch, keep_one, let_go
 from store.loading import Line, accept, load_chunk
+from store.output import OutputFiles, WrittenFile
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
 from store.tables import job, key, metadata, payload
 
@@ -52,7 +53,13 @@ def claimant(worker_id: bytes, lease_ms: int = LEASE_MS) -> Claimant:
 
 
 def add_job(
-    connection: Connection, now_ms: int, *, queue: str = "one", window_ms: int = DAY_MS, priority: int = 0, crashes: int = 0
+    connection: Connection,
+    now_ms: int,
+    *,
+    queue: str = "one",
+    window_ms: int = DAY_MS,
+    priority: int = 0,
+    crashes: int = 0,
 ) -> bytes:
     """Insert a single job and its payload, as a submission would."""
     job_id = new_id()
@@ -92,7 +99,13 @@ def keep(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes) ->
 
 
 def add_loaded_batch(
-    connection: Connection, now_ms: int, total: int, *, slice_jobs: int = 64, queue: str = "one.batch", window_ms: int = DAY_MS
+    connection: Connection,
+    now_ms: int,
+    total: int,
+    *,
+    slice_jobs: int = 64,
+    queue: str = "one.batch",
+    window_ms: int = DAY_MS,
 ) -> bytes:
     """Create a batch, accept it and load all its lines."""
     batch_id, worker_id = add_batch(connection, now_ms, window_ms=window_ms), new_id()
@@ -104,6 +117,13 @@ def add_loaded_batch(
     assert load_chunk(connection, now_ms, kept, worker_id, lines(range(1, total + 1), queue), slice_jobs)
     let_go(connection, now_ms, batch_id, worker_id)
     return batch_id
+
+
+def files(output_bytes: int, error_bytes: int = 0, *, name: str = "output.jsonl") -> OutputFiles:
+    """The files of a batch, as if they were stored; one without bytes does not exist."""
+    output = WrittenFile(new_id(), name, output_bytes, is_output=True) if output_bytes else None
+    errors = WrittenFile(new_id(), "error.jsonl", error_bytes, is_output=False) if error_bytes else None
+    return OutputFiles(output, errors, DAY_MS)
 
 
 def answered(job: ClaimedJob, *, cost_nanousd: int | None = COST) -> Settlement:

@@ -18,7 +18,6 @@ from store.handout import JobsMessage, Message
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch
 from store.leases import WorkerState
-from store.output import OutputFiles, WrittenFile
 from store.settlement import Settlement
 from tests.faults import schedules_rows as rows
 from tests.faults.schedules_rows import DAY_MS, LEASE_MS, START_MS
@@ -104,28 +103,28 @@ class World:
     """Lines in the input file of each batch."""
     accepted: set[bytes] = field(default_factory=set)
     """Single jobs that were answered with 202."""
-    called: set[tuple[bytes, int]] = field(default_factory=set)
-    """The calls that providers saw."""
+    bills: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    """What providers ask for each call that they saw, in nano-dollars; whoever hears of it late owes it too."""
 
     def copy(self) -> "World":
         """A second world that goes on from the same point."""
         return replace(
             self, workers=list(self.workers), messages=list(self.messages), calls=list(self.calls),
             keepings=list(self.keepings), totals=dict(self.totals), accepted=set(self.accepted),
-            called=set(self.called),
+            bills=dict(self.bills),
         )  # fmt: skip
 
     # -- callers
 
-    def submit(self, connection: Connection, *, crashes: int = 0, queue: str = "one") -> bytes:
+    def submit(self, connection: Connection, *, crashes: int = 0, window_ms: int = DAY_MS) -> bytes:
         """A single job is accepted."""
-        job_id = rows.add_job(connection, self.now_ms, crashes=crashes, queue=queue)
+        job_id = rows.add_job(connection, self.now_ms, crashes=crashes, window_ms=window_ms)
         self.accepted.add(job_id)
         return job_id
 
-    def create_batch(self, connection: Connection, total: int) -> bytes:
+    def create_batch(self, connection: Connection, total: int, *, window_ms: int = DAY_MS) -> bytes:
         """A batch is created."""
-        batch_id = rows.add_batch(connection, self.now_ms)
+        batch_id = rows.add_batch(connection, self.now_ms, window_ms=window_ms)
         self.totals[batch_id] = total
         return batch_id
 
@@ -148,6 +147,17 @@ class World:
         self.messages += messages
         return bool(messages)
 
+    def _suspect(self, connection: Connection, worker: bytes, claimed: Sequence[ClaimedJob]) -> None:
+        """The worker says which suspect it calls first; the others wait, and a death is not their doing."""
+        held = [call.job for call in self.calls if call.worker == worker]
+        suspects = [job for job in (*held, *claimed) if job.crashes >= leases.SUSPECT_CRASHES]
+        if suspects and suspects[0] in claimed:
+            leases.mark_suspected(connection, self.now_ms, suspects[0].id, suspects[0].n)
+
+    def lose_message(self, _connection: Connection, message: Message) -> None:
+        """A message is lost on its way, or its worker dies before it claims."""
+        self.messages.remove(message)
+
     def flush(self, _connection: Connection) -> None:
         """Redis loses everything."""
         self.messages.clear()
@@ -157,7 +167,9 @@ class World:
         """A sweep looks which life of Redis this is."""
         return epoch.enter_epoch(connection, self.now_ms, str(self.life))
 
-    def deliver(self, connection: Connection, message: Message, worker: bytes, *, again: bool = False, survives: bool = True) -> int:
+    def deliver(
+        self, connection: Connection, message: Message, worker: bytes, *, again: bool = False, survives: bool = True
+    ) -> int:
         """A worker gets a message and claims; `again` leaves it in Redis, unless it `survives` it dies right after."""
         if not again:
             self.messages.remove(message)
@@ -167,8 +179,9 @@ class World:
         else:
             claimed = claim.claim_slice(connection, self.now_ms, who, message.slice_id)
         if survives:
+            self._suspect(connection, worker, claimed)
             self.calls += [Call(worker, job) for job in claimed]
-            self.called.update((job.id, job.n) for job in claimed)
+            self.bills.update(((job.id, job.n), rows.COST) for job in claimed)
         return len(claimed)
 
     # -- workers
@@ -179,7 +192,11 @@ class World:
         for _ in range(2 if twice else 1):
             finish.finish(connection, self.now_ms, group)
         self.calls = [call for call in self.calls if call not in [ended for ended, _ in ends]]
-        self.called -= {call.attempt for call, report in ends if report is Report.RELEASE}
+        for call, report in ends:
+            if report is Report.RETRY:
+                self.bills[call.attempt] = 0
+            elif report is Report.RELEASE:
+                del self.bills[call.attempt]
 
     def lose(self, call: Call) -> None:
         """A worker forgets a call."""
@@ -192,13 +209,15 @@ class World:
         self.workers[self.workers.index(worker)] = new_id()
 
     def renew(self, connection: Connection, worker: bytes) -> None:
-        """A worker renews its leases and cuts the calls that it lost or that nobody needs."""
+        """A worker renews its leases, cuts calls lost or not needed, and disowns claims that it never heard of."""
         mine = [call for call in self.calls if call.worker == worker]
         state = WorkerState(worker, "host", "[]", 1, len(mine), "")
         renewal = leases.renew(connection, self.now_ms, state, LEASE_MS)
         over = [call for call in mine if call.attempt not in renewal.held or call.job.id in renewal.unwanted]
         for call in over:
             self.report(connection, [(call, Report.CUT)])
+        if unheard_of := sorted(renewal.held - {call.attempt for call in mine}):
+            leases.disown(connection, self.now_ms, worker, unheard_of)
 
     # -- the sweep
 
@@ -254,10 +273,8 @@ class World:
         ended = output.read_ended_lines(connection, self.now_ms, at.batch.id, 0, 1_000_000)
         assert [line.number for line in ended] == list(range(1, self.totals[at.batch.id] + 1)), "lines are missing"
         completed = sum(line.body is not None for line in ended)
-        files = [
-            WrittenFile(new_id(), "out.jsonl", count) if count else None for count in (completed, len(ended) - completed)
-        ]
-        output.publish_output(connection, self.now_ms, at.batch, at.worker, OutputFiles(files[0], files[1], DAY_MS))
+        files = rows.files(completed, len(ended) - completed)
+        output.publish_output(connection, self.now_ms, at.batch, at.worker, files)
         self._leave(connection, at)
 
     def _leave(self, connection: Connection, at: Keeping) -> None:

@@ -1,7 +1,6 @@
 """The stand: the servers that a run of batches needs beside its database - a Valkey, simulators - and its workers."""
 
 import multiprocessing
-import random
 import shutil
 import tempfile
 import time
@@ -22,7 +21,7 @@ from tests.valkey_server import ValkeyServer
 from workers.settings import WorkerSettings
 
 QUICK = WorkerSettings(
-    lease_ms=6_000, renew_ms=2_000, sweep_ms=1_000, grace_ms=10_000, republish_ms=60_000, rescue_jitter_ms=500,
+    lease_ms=6_000, renew_ms=2_000, sweep_ms=1_000, grace_ms=10_000, rescue_jitter_ms=500,
     keeper_lease_ms=3_000, closing_grace_ms=1_000,
 )  # fmt: skip
 """The times of most fault tests: the production ones divided by five."""
@@ -48,6 +47,11 @@ class Worker:
         """Its process id; only to be used while it is known to run."""
         assert self.process.pid is not None
         return self.process.pid
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was paused by SIGSTOP."""
+        return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
 
     @property
     def connections(self) -> int:

@@ -69,5 +69,5 @@ async def test_without_epoch_and_resend_a_flushed_redis_strands_the_rest(make_st
         await caller.wait_ended(batch_id, 1)
         await asyncio.to_thread(stand.valkey.flush)
         with pytest.raises(NotInTime):
-            await caller.wait(batch_id, 6)
+            await caller.wait(batch_id, 5)
         assert (await caller.batch(batch_id)).completed < 100

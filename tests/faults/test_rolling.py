@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from router.lifecycle import BATCH_TERMINAL
+from router.lifecycle import BATCH_TERMINAL, BatchStatus
 from tests.faults.caller import Caller, calling, chat_lines
 from tests.faults.conftest import MakeStand
 from tests.faults.stand import HASTY, QUICK, Stand, Worker
@@ -90,8 +90,7 @@ async def test_a_worker_stopped_while_it_writes_the_output_leaves_it_to_the_next
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         first = stand.start_worker(failpoint="slow_write")
-        while (await caller.batch(batch_id)).status != "finalizing":
-            await asyncio.sleep(0.05)
+        await caller.wait_batch(batch_id, lambda batch: batch.status is BatchStatus.FINALIZING)
         first.terminate()
         assert first.exit_code(10) == 0
         stand.start_worker()

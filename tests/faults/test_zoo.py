@@ -8,7 +8,6 @@ import pytest
 from providers.simulator.behaviours import Behaviour
 from tests.faults.caller import calling, chat_line
 from tests.faults.conftest import MakeStand
-from tests.faults.stand import QUICK
 
 JOBS_EACH = 2
 LIMIT_S = 40
@@ -40,9 +39,7 @@ def gauges(tmp_path: Path) -> Path:
 
 
 async def test_every_animal_of_the_zoo_ends_in_time(make_stand: MakeStand, gauges: Path) -> None:
-    stand = make_stand(
-        providers=("sim", "healthy"), models=zoo_models(), call_timeout="3s"
-    )
+    stand = make_stand(providers=("sim", "healthy"), models=zoo_models(), call_timeout="3s")
     stand.simulator.change(slow_ms=1_000)
     names = [f"{model}-{number}" for model in CHAT_MODELS for number in range(JOBS_EACH)]
     lines = [chat_line(name, name.rpartition("-")[0]) for name in names]
@@ -53,13 +50,13 @@ async def test_every_animal_of_the_zoo_ends_in_time(make_stand: MakeStand, gauge
         checked = await caller.check((batch_id, lines))
         rss_bytes = worker.peak_rss_bytes
         errors = {line["custom_id"]: line["response"]["status_code"] for line in await caller.file(batch.error_file_id)}
-        output = {line["custom_id"]: line["response"]["body"]["model"] for line in await caller.file(batch.output_file_id)}
+        output = {
+            line["custom_id"]: line["response"]["body"]["model"] for line in await caller.file(batch.output_file_id)
+        }
         alive = worker.running
     longest_s = max(row.finished_at_ms - row.created_at_ms for row in checked.books.jobs) / 1000
     lag_ms = json.loads(gauges.read_text())["lag_p99_ms"]
     trap = [simulator.stats()["trap_hits"] for simulator in stand.simulators.values()]
-    slow = sorted(((r.finished_at_ms - r.started_at_ms) / 1000, (r.started_at_ms-r.created_at_ms)/1000, r.custom_id, r.attempt) for r in checked.books.jobs)
-    print(slow[-14:])
     print(
         f"{len(lines)} jobs of {len(CHAT_MODELS)} kinds, {checked.calls} calls: the longest took {longest_s:.1f} s, "
         f"worker {rss_bytes / 1e6:.0f} MB, loop lag p99 {lag_ms:.0f} ms, trap {trap}"

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +64,7 @@ async def bill_of(caller: Caller, batch_id: bytes) -> list[dict[str, Any]]:
 
 async def test_a_batch_of_many_models_ends_in_order_with_its_exact_cost(caller: Caller) -> None:
     models = ["sim/sim-small", "sim/sim-large", "fast", "with-fallback", "sim/sim-flaky"]
-    lines = [chat_line(f"line-{n}", models[n % 5], max_tokens=5 + n % 7) for n in range(100)]
+    lines = [chat_line(f"line-{n}", models[n % 5], max_tokens=40) for n in range(100)]
     batch_id = await caller.submit(lines)
     batch = await caller.wait(batch_id, LIMIT_S)
     assert (await caller.check((batch_id, lines))).violations == []
@@ -79,7 +78,7 @@ async def test_a_batch_of_many_models_ends_in_order_with_its_exact_cost(caller: 
     line = output["line-0"]
     assert line["id"].startswith("batch_req_")
     assert (line["error"], line["response"]["status_code"]) == (None, 200)
-    assert line["response"]["body"]["usage"]["completion_tokens"] == 5
+    assert line["response"]["body"]["model"] == "sim-small"
 
 
 async def test_embeddings_are_a_batch_too(caller: Caller) -> None:
@@ -210,13 +209,14 @@ async def test_rate_limits_are_waited_out_and_cost_no_try(caller: Caller) -> Non
     assert (await caller.check((batch_id, lines))).violations == []
 
 
-@pytest.mark.parametrize("outage", [{"refuse": True}, {"status_override": 503}])
+@pytest.mark.parametrize("outage", [{"status_override": 500}, {"status_override": 503}])
 async def test_a_provider_that_is_down_and_comes_up_loses_nothing(caller: Caller, outage: dict[str, Any]) -> None:
+    # Not by resets: after two calls that may have been billed a job ends, so how long the outage lasts would decide.
     caller.stand.simulator.change(retry_after_s=0, **outage)
     lines = chat_lines(20)
+    refused = caller.stand.simulator.stats()["by_outcome"].get("refused", 0)
     batch_id = await caller.submit(lines)
-    while not [row for row in await bill_of(caller, batch_id) if row["outcome"] == "refused"]:
-        await asyncio.sleep(0.05)
+    await caller.wait_simulator(lambda stats: stats["by_outcome"].get("refused", 0) > refused)
     caller.stand.simulator.change(refuse=False, status_override=None)
     batch = await caller.wait(batch_id, LIMIT_S)
     assert (batch.status, batch.completed + batch.failed) == ("completed", 20)

@@ -206,7 +206,7 @@ IDS = ["x", "", "%00", "a%0d%0ab", "%27%20OR%201=1--", "batch_" + "a" * 26, "%C3
 
 
 def test_ids_that_are_none_of_ours_are_not_found(api: ApiServer) -> None:
-    kinds = {"file_x": "file-", "batch_x": "batch_", "key_x": "key_"}
+    kinds = {"file_x": "file-", "batch_x": "batch_", "key_x": "key_", "job_x": "job_"}
     with api.http() as http:
         for (method, path), (slot, prefix), object_id in product(routes(), kinds.items(), IDS):
             if slot not in path:

@@ -94,10 +94,10 @@ def test_a_long_retry_after_is_not_waited_out_while_another_deployment_is_left(e
 
 
 def test_rate_limits_use_up_no_tries_but_the_attempts_are_capped() -> None:
-    worn = replace(FIRST, tries=4, provider_tries=30, attempt=99)
+    worn = replace(FIRST, tries=4, provider_tries=30, attempt=4_999)
     assert isinstance(decided(failed(E.RATE_LIMIT), worn), Retry)
     assert counted(failed(E.RATE_LIMIT), worn).tries == 4
-    assert decided(failed(E.RATE_LIMIT), replace(worn, attempt=100)) == GiveUp(E.RATE_LIMIT)
+    assert decided(failed(E.RATE_LIMIT), replace(worn, attempt=5_000)) == GiveUp(E.RATE_LIMIT)
 
 
 def test_a_stubborn_rate_limit_without_a_date_moves_on_once_the_backoff_is_long() -> None:

@@ -1,0 +1,98 @@
+"""The job protocol on every schedule of one job, and on random schedules of many; and what each mechanism is for.
+
+Fault test F28's part without processes: a virtual clock, a queue that drops, repeats and reorders, the real store.
+"""
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.faults.schedules import Search
+from tests.faults.schedules_rows import create_tables, memory_engine
+from tests.faults.schedules_sabotage import SEARCHED, SELDOM, WALKED, Sabotage
+from tests.faults.schedules_walk import first_failure
+from tests.faults.schedules_world import World
+
+WALK_STEPS = 60
+
+
+def a_job(world: World, connection: Connection) -> None:
+    """A single job that took down three workers already: two more make it poison."""
+    world.submit(connection, crashes=3)
+
+
+def a_batch(world: World, connection: Connection) -> None:
+    """A batch of one line, just created."""
+    world.create_batch(connection, 1)
+
+
+SEARCHES = [
+    pytest.param(Search(a_job, attempts=3), 150, id="job with losses"),
+    pytest.param(Search(a_job, attempts=2, losses=False), 60, id="job with an emptied Redis"),
+    pytest.param(Search(a_batch, attempts=1), 150, id="line with losses"),
+    pytest.param(Search(a_batch, attempts=1, losses=False, brief=True), 150, id="line with an emptied Redis"),
+    pytest.param(Search(a_job, attempts=5), 300, id="job with losses, 5 attempts", marks=pytest.mark.full),
+    pytest.param(Search(a_job, attempts=4, losses=False), 300, id="job, 4 attempts", marks=pytest.mark.full),
+    pytest.param(Search(a_batch, attempts=2), 800, id="line with losses, 2 attempts", marks=pytest.mark.full),
+    pytest.param(
+        Search(a_batch, attempts=2, losses=False), 1_500, id="line, 2 attempts",
+        marks=[pytest.mark.full, pytest.mark.timeout(300)],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("search", "at_least"), SEARCHES)
+def test_every_schedule_of_a_job_keeps_the_invariants_and_comes_to_its_end(
+    search: Search, at_least: int, record_property: pytest.FixtureRequest
+) -> None:
+    found = search.run()
+    record_property("states", found.states)  # type: ignore[operator]
+    record_property("transitions", found.transitions)  # type: ignore[operator]
+    assert found.violations == []
+    assert found.states >= at_least, "the search has lost its way: it used to see more"
+
+
+def test_random_schedules_of_many_jobs_keep_the_invariants_on_sqlite() -> None:
+    engine = memory_engine()
+    with engine.connect() as connection:
+        assert first_failure(connection, range(15), WALK_STEPS) == []
+    engine.dispose()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_thousand_random_schedules_keep_the_invariants() -> None:
+    engine = memory_engine()
+    with engine.connect() as connection:
+        assert first_failure(connection, range(1_000, 2_000), WALK_STEPS) == []
+    engine.dispose()
+
+
+async def test_random_schedules_of_many_jobs_keep_the_invariants_on_postgres(postgres_url: str) -> None:
+    engine = create_async_engine(postgres_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(create_tables)
+    async with engine.connect() as connection:
+        found = await connection.run_sync(first_failure, range(40), 40, judge_every=5)
+    assert found == []
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("sabotage", SEARCHED, ids=lambda each: each.__name__)
+def test_the_enumeration_misses_each_mechanism(sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    options = {"attempts": 2} | SEARCHED[sabotage]
+    assert Search(a_job, **options).run().violations, "the job protocol does as well without it"
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [*WALKED, *(pytest.param(each, marks=pytest.mark.full) for each in SELDOM)],
+    ids=lambda each: each.__name__,
+)
+def test_random_schedules_miss_each_mechanism(sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch) -> None:
+    sabotage(monkeypatch)
+    engine = memory_engine()
+    with engine.connect() as connection:
+        assert first_failure(connection, range(300), WALK_STEPS), "the job protocol does as well without it"
+    engine.dispose()
