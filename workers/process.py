@@ -102,9 +102,7 @@ class WorkerProcess:
         self._finisher = Finisher(database, settings, self._written)
         self._replies = Replies(needs.state_url)
         self._replier = Replier(self._replies)
-        self._engine = Engine(
-            routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add
-        )
+        self._engine = Engine(routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add)
         self._stream_watch = StreamWatch(self._replies, self._engine.listeners, self._engine.cut_unheard)
         self._broker = create_broker(needs.broker_url, self._wait_for_room)
         self._publisher = Publisher(self._broker)
