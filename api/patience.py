@@ -9,7 +9,9 @@ KEEP_ALIVE_S = 10.0
 _HEADER = "x-laneway-timeout"
 _CLIENT = "x-stainless-read-timeout"
 _AHEAD = 0.05
+_LEAST_AHEAD_S = 0.25
 _MOST_AHEAD_S = 5.0
+_OFTEN_S = 0.25
 
 
 def timeout_s(headers: Headers, asked_s: float | None, *, whole: bool) -> float:
@@ -25,13 +27,13 @@ def timeout_s(headers: Headers, asked_s: float | None, *, whole: bool) -> float:
     patience_s = client_patience_s(headers) if whole else None
     if patience_s is None:
         return wanted_s
-    return min(wanted_s, patience_s - min(patience_s * _AHEAD, _MOST_AHEAD_S))
+    return min(wanted_s, patience_s - min(patience_s * _AHEAD + _LEAST_AHEAD_S, _MOST_AHEAD_S, patience_s / 2))
 
 
 def keep_alive_s(headers: Headers) -> float:
     """How long a stream may be silent before its client is told that we are still there."""
     patience_s = client_patience_s(headers)
-    return KEEP_ALIVE_S if patience_s is None else min(KEEP_ALIVE_S, patience_s / 2)
+    return KEEP_ALIVE_S if patience_s is None else max(min(KEEP_ALIVE_S, patience_s / 2), _OFTEN_S)
 
 
 def client_patience_s(headers: Headers) -> float | None:

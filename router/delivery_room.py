@@ -39,6 +39,11 @@ class DeliveryRoom:
         """Whether nothing more may start, wherever it goes."""
         return self.total >= TOTAL
 
+    @property
+    def turns_away(self) -> bool:
+        """Whether some receiver, server or key may get no more now."""
+        return self.is_full or bool(self.full_receivers() or self.full_origins() or self.full_keys())
+
     def enter(self, place: Place) -> bool:
         """Count one more; False, and nothing is counted, where one of the bounds is reached."""
         if self.is_full or self.receivers[place.receiver] >= PER_RECEIVER:

@@ -49,7 +49,7 @@ class Claim:
 
     deliveries: list[ClaimedDelivery]
     left: bool
-    """Whether more are due that there was no room for."""
+    """Whether more may be due that there was no room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def claim_due(connection: Connection, now_ms: int, room: DeliveryRoom, lease_ms:
         rows = _due(connection, now_ms, room)
         taken = [row.id for row in rows if room.enter(Place(row.receiver, row.origin, row.key_id))]
         tries |= _begin(connection, taken, now_ms + lease_ms)
-        left = len(rows) == _PAGE or len(taken) < len(rows)
+        left = len(rows) == _PAGE or len(taken) < len(rows) or room.turns_away
         if room.is_full or len(rows) < _PAGE:
             break
     return Claim(_read(connection, now_ms, tries), left)

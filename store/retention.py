@@ -7,7 +7,7 @@ Bodies of batches go by batch, those of single jobs each by itself. Output and e
 from collections.abc import Sequence
 from enum import IntEnum
 
-from sqlalchemy import Connection, delete, func, literal_column, select, update
+from sqlalchemy import Connection, case, delete, func, literal_column, select, update
 
 from router.lifecycle import BATCH_TERMINAL, JOB_TERMINAL
 from store.tables import batch, job, payload, result
@@ -82,10 +82,14 @@ def answered(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> 
 
     From here on a repetition of the same request is a new job.
     """
-    ended = job.c.id.in_(job_ids) & job.c.state.in_(sorted(JOB_TERMINAL))
-    connection.execute(update(job).where(ended).values(body_hash=None))
-    ephemeral = select(job.c.id).where(ended, job.c.ephemeral == int(Bodies.UNTIL_ANSWERED)).order_by(job.c.id)
-    _forget(connection, list(connection.execute(ephemeral.with_for_update()).scalars()))
+    until_now = int(Bodies.UNTIL_ANSWERED)
+    rows = connection.execute(
+        update(job)
+        .where(job.c.id.in_(job_ids), job.c.state.in_(sorted(JOB_TERMINAL)))
+        .values(body_hash=None, ephemeral=case((job.c.ephemeral == until_now, int(Bodies.GONE)), else_=job.c.ephemeral))
+        .returning(job.c.id, job.c.ephemeral)
+    )
+    _delete_bodies(connection, [row.id for row in rows if row.ephemeral == Bodies.GONE])
 
 
 def keep_bodies(connection: Connection, _now_ms: int, job_id: bytes) -> None:

@@ -22,7 +22,7 @@ Attempt = tuple[bytes, int]
 _ALWAYS: Mapping[str, str] = {
     # I2
     "a completed job has no result":
-        "SELECT id FROM job WHERE state = 'completed' AND id NOT IN (SELECT job_id FROM result)",
+        "SELECT id FROM job WHERE state = 'completed' AND ephemeral < 3 AND id NOT IN (SELECT job_id FROM result)",
     "a job has a result and is not completed":
         "SELECT job_id FROM result WHERE job_id NOT IN (SELECT id FROM job WHERE state = 'completed')",
     "a result and the one attempt that is `ok` do not belong together":
@@ -30,7 +30,8 @@ _ALWAYS: Mapping[str, str] = {
         " AND outcome = 'ok') <> 1 OR NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.job_id = result.job_id"
         " AND attempt.n = result.attempt_n AND outcome = 'ok')",
     "an attempt is `ok` and its job has no result":
-        "SELECT job_id FROM attempt WHERE outcome = 'ok' AND job_id NOT IN (SELECT job_id FROM result)",
+        "SELECT job_id FROM attempt JOIN job ON job.id = attempt.job_id WHERE outcome = 'ok' AND ephemeral < 3"
+        " AND job_id NOT IN (SELECT job_id FROM result)",
     # the fence and the lease
     "a claim has no attempt row, or an attempt no claim":
         "SELECT id FROM job LEFT JOIN attempt ON attempt.job_id = job.id GROUP BY id, job.attempt"

@@ -74,8 +74,9 @@ def test_no_recorded_stream_of_any_dialect_crashes(file: Path) -> None:
 def assert_gathers_to(result: Read) -> None:
     """Put the chunks together as the official client does, by its own function, and compare with the whole answer."""
     gathered: dict[object, object] = {}
-    for delta in result.deltas:
-        gathered = accumulate_delta(gathered, {**delta})
+    deltas: list[Any] = [*result.deltas]
+    for delta in deltas:
+        gathered = accumulate_delta(gathered, delta)
     assert gathered["role"] == "assistant"
     assert (gathered.get("content") or "") == (result.message["content"] or "")
     assert gathered.get("reasoning_content", "") == result.message.get("reasoning_content", "")

@@ -202,6 +202,13 @@ async def test_slow_receivers_hurt_nobody_and_get_four_posts_at_once(database: D
         assert quick.most_at_once["/ok"] <= PER_RECEIVER
 
 
+async def test_room_that_becomes_free_is_used_at_once(database: Database) -> None:
+    async with receiving() as receiver, delivering(database, config([1]), look_every_ms=60_000) as deliveries:
+        await end(database, *(Wish(receiver.url("/ok")) for _ in range(10 * PER_RECEIVER)))
+        deliveries.look()
+        await receiver.wait(lambda: len(receiver.got) == 10 * PER_RECEIVER)
+
+
 async def test_several_processes_share_the_deliveries_and_send_each_once(database: Database, database_url: str) -> None:
     other = open_database(database_url)
     try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from providers.catalogue import load_catalogue
@@ -22,7 +21,7 @@ ROUTING = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provide
 
 @contextmanager
 def asking(
-    database_url: str, folder: Path, *, workers: int = 1, settings: WorkerSettings = HASTY, **options: Any
+    database_url: str, *, workers: int = 1, settings: WorkerSettings = HASTY, **options: Any
 ) -> Iterator[tuple[Stand, ApiServer]]:
     """Start it all on a new database."""
     migrate(database_url)
@@ -32,7 +31,7 @@ def asking(
     with stand:
         stand.start_workers(workers)
         routes = build_routes(parse_config(stand.config(), {}), load_catalogue(), {})
-        api = ApiServer(database_url, stand.state_url, folder, broker_url=stand.valkey.url, routes=routes)
+        api = ApiServer(database_url, stand.state_url, stand.folder, broker_url=stand.valkey.url, routes=routes)
         api.start()
         try:
             yield stand, api

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import socket
+import sqlite3
 import struct
 import threading
 import time
@@ -39,7 +40,7 @@ def whole(
         server: PostgresServer = request.getfixturevalue("postgres_server")
         server.execute("CREATE DATABASE completions")
         url = server.url("completions")
-    with asking(url, folder) as both:
+    with asking(url) as both:
         yield both
     if request.param == "postgres":
         server.execute("DROP DATABASE completions WITH (FORCE)")
@@ -181,7 +182,7 @@ def test_the_callers_time_runs_out_with_the_jobs_id_and_the_call_is_cut(api: Api
 
 def test_the_time_can_be_given_in_the_body_and_by_the_client(api: ApiServer) -> None:
     with api.client() as client:
-        for options in ({"extra_body": {"laneway": {"timeout_s": 0.5}}}, {"timeout": 0.6}):
+        for options in ({"extra_body": {"laneway": {"timeout_s": 0.5}}}, {"timeout": 1.5}):
             with pytest.raises(openai.APIStatusError) as caught:
                 client.chat.completions.create(**chat("slow", "sim/sim-slow"), **options)
             assert caught.value.status_code == 408
@@ -372,6 +373,26 @@ def test_without_the_queue_a_waiting_caller_is_refused_and_a_job_is_taken(api: A
         assert all(each["laneway"]["attempts"] == [] for each in cancelled)
         wait_for(lambda: http.post(CHAT, json=chat("back")).status_code == 200, timeout_s=10, what="the sync path")
     print(f"{len(taken)} taken, the slowest in {slowest_s * 1000:.0f} ms; {len(cancelled)} withdrawn")
+
+
+def test_answers_that_arrive_while_the_database_is_locked_reach_their_callers(api: ApiServer, stand: Stand) -> None:
+    """F31: twenty answers wait in the worker until they can be committed; none is asked for again."""
+    if not api.database_url.startswith("sqlite"):
+        pytest.skip("the lock is SQLite's")
+    stand.simulator.change(latency_ms=1_000)
+    billed = len(stand.bill())
+    with api.http() as http, ThreadPoolExecutor(20) as threads:
+        answers = [threads.submit(http.post, CHAT, json=chat(f"locked {n}")) for n in range(20)]
+        wait_for(lambda: stand.simulator.stats()["in_flight"] == 20, what="the calls")
+        connection = sqlite3.connect(api.database_url.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(8)  # longer than SQLite waits, and than the leases last
+        assert not any(each.done() for each in answers)
+        connection.execute("ROLLBACK")
+        connection.close()
+        assert {each.result().status_code for each in answers} == {200}
+        assert {each.result().headers["x-laneway-attempts"] for each in answers} == {"1"}
+    assert len(stand.bill()) == billed + 20
 
 
 def test_files_and_batches_are_made_once_under_one_name(api: ApiServer) -> None:

@@ -30,7 +30,7 @@ def whole(
         server: PostgresServer = request.getfixturevalue("postgres_server")
         server.execute("CREATE DATABASE jobs_api")
         url = server.url("jobs_api")
-    with asking(url, folder) as both:
+    with asking(url) as both:
         yield both
     if request.param == "postgres":
         server.execute("DROP DATABASE jobs_api WITH (FORCE)")

@@ -91,9 +91,10 @@ def test_embeddings_take_every_shape_of_input_and_do_not_stream() -> None:
         ({}, 5.0, True, 5.0),
         ({"x-laneway-timeout": "7"}, 5.0, True, 7.0),
         ({"x-stainless-read-timeout": "600"}, None, True, 595.0),
-        ({"x-stainless-read-timeout": "20"}, 100.0, True, 19.0),
+        ({"x-stainless-read-timeout": "20"}, 100.0, True, 18.75),
         ({"x-stainless-read-timeout": "20"}, 10.0, True, 10.0),
         ({"x-stainless-read-timeout": "20"}, None, False, 600.0),
+        ({"x-stainless-read-timeout": "0.4"}, None, True, 0.2),
         ({"x-stainless-read-timeout": "soon"}, None, True, 600.0),
         ({"x-stainless-read-timeout": "nan"}, None, True, 600.0),
     ],
@@ -114,6 +115,7 @@ def test_a_stream_speaks_before_its_client_gives_up() -> None:
     assert keep_alive_s(Headers({})) == 10
     assert keep_alive_s(Headers({"x-stainless-read-timeout": "600"})) == 10
     assert keep_alive_s(Headers({"x-stainless-read-timeout": "4"})) == 2
+    assert keep_alive_s(Headers({"x-stainless-read-timeout": "0.001"})) == 0.25
 
 
 @pytest.mark.parametrize(

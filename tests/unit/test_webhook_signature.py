@@ -1,7 +1,6 @@
 """Signatures and secrets: what we sign verifies with the packages that receivers use."""
 
 import base64
-import secrets
 from datetime import UTC, datetime, timedelta
 
 import openai
@@ -12,7 +11,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from router.delivery_room import Place
 from store.deliveries import ClaimedDelivery
-from store.ids import Prefix, new_id, public_id
+from store.ids import MASTER_KEY_ID, Prefix, new_id, public_id
 from store.webhook_secret import check_secret, key_secret, seal, unseal
 from workers.webhooks.signature import event_body, event_id, signed_headers
 
@@ -31,10 +30,10 @@ def client(secret: str) -> openai.OpenAI:
 
 
 def spelled(size: int) -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(size)).decode()
+    return "whsec_" + base64.b64encode(bytes(range(7, 7 + size))).decode()
 
 
-@pytest.mark.parametrize("secret", [key_secret(PEPPER, new_id()), spelled(24), spelled(64)])
+@pytest.mark.parametrize("secret", [key_secret(PEPPER, MASTER_KEY_ID), spelled(24), spelled(64)])
 @pytest.mark.parametrize("event_type", ["job.completed", "batch.cancelled"])
 def test_a_signed_event_verifies_with_both_packages(secret: str, event_type: str) -> None:
     sent = delivery(event_type)

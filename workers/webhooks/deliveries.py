@@ -22,6 +22,7 @@ from workers.webhooks.signature import event_body, event_id, signed_headers
 _LEASE_MARGIN_MS = 5_000
 _RETRY_S = 0.5
 _SOON_MS = 60_000
+_CONTENDED_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +98,8 @@ class Deliveries:
             claim = await self._database.write(claim_due, self._room.copy(), lease_ms)
             self._start(claim)
             if not claim.deliveries:
+                if not claim.left:  # another process looks at them now, and may leave some
+                    asyncio.get_running_loop().call_later(_CONTENDED_S, self.look)
                 return
 
     def _start(self, claim: Claim) -> None:
