@@ -3,11 +3,14 @@
 Fault test F28's part without processes: a virtual clock, a queue that drops, repeats and reorders, the real store.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.faults.schedules import Search
+from tests.faults.schedules import Search, Start
 from tests.faults.schedules_rows import create_tables, memory_engine
 from tests.faults.schedules_sabotage import SEARCHED, SELDOM, WALKED, Sabotage
 from tests.faults.schedules_walk import first_failure
@@ -26,28 +29,28 @@ def a_batch(world: World, connection: Connection) -> None:
     world.create_batch(connection, 1)
 
 
+FULL = [pytest.mark.full, pytest.mark.timeout(300)]
 SEARCHES = [
-    pytest.param(Search(a_job, attempts=3), 150, id="job with losses"),
-    pytest.param(Search(a_job, attempts=2, losses=False), 60, id="job with an emptied Redis"),
-    pytest.param(Search(a_batch, attempts=1), 150, id="line with losses"),
-    pytest.param(Search(a_batch, attempts=1, losses=False, brief=True), 150, id="line with an emptied Redis"),
-    pytest.param(Search(a_job, attempts=5), 300, id="job with losses, 5 attempts", marks=pytest.mark.full),
-    pytest.param(Search(a_job, attempts=4, losses=False), 300, id="job, 4 attempts", marks=pytest.mark.full),
-    pytest.param(Search(a_batch, attempts=2), 800, id="line with losses, 2 attempts", marks=pytest.mark.full),
+    pytest.param(a_job, {"attempts": 3}, 150, id="job with losses"),
+    pytest.param(a_job, {"attempts": 2, "losses": False}, 60, id="job with an emptied Redis"),
+    pytest.param(a_batch, {"attempts": 1}, 150, id="line with losses"),
+    pytest.param(a_batch, {"attempts": 1, "losses": False, "brief": True}, 150, id="line with an emptied Redis"),
+    pytest.param(a_job, {"attempts": 5}, 700, id="job with losses, 5 attempts", marks=FULL),
+    pytest.param(a_job, {"attempts": 4, "losses": False}, 600, id="job with an emptied Redis, 4 attempts", marks=FULL),
+    pytest.param(a_batch, {"attempts": 2}, 800, id="line with losses, 2 attempts", marks=FULL),
     pytest.param(
-        Search(a_batch, attempts=2, losses=False), 1_500, id="line, 2 attempts",
-        marks=[pytest.mark.full, pytest.mark.timeout(300)],
+        a_batch, {"attempts": 2, "losses": False}, 1_000, id="line with an emptied Redis, 2 attempts", marks=FULL
     ),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("search", "at_least"), SEARCHES)
+@pytest.mark.parametrize(("start", "bounds", "at_least"), SEARCHES)
 def test_every_schedule_of_a_job_keeps_the_invariants_and_comes_to_its_end(
-    search: Search, at_least: int, record_property: pytest.FixtureRequest
+    start: Start, bounds: dict[str, Any], at_least: int, record_property: Callable[[str, object], None]
 ) -> None:
-    found = search.run()
-    record_property("states", found.states)  # type: ignore[operator]
-    record_property("transitions", found.transitions)  # type: ignore[operator]
+    found = Search(start, **bounds).run()
+    record_property("states", found.states)
+    record_property("transitions", found.transitions)
     assert found.violations == []
     assert found.states >= at_least, "the search has lost its way: it used to see more"
 
