@@ -1,6 +1,8 @@
-"""The demo: starts Laneway with its built-in simulator, and sends a real batch through it with the `openai` client.
+"""The demo: starts Laneway with its built-in simulator, and uses it with the `openai` client.
 
     .venv/bin/python -P examples/demo.py [--prompts FILE] [--data-dir DIR] [--port N] [--stop | --stay]
+
+One call that is answered at once, one that is streamed, one job whose end a signed webhook tells, then a real batch.
 
 No key and no money. On a terminal Laneway keeps running afterwards, until Ctrl-C; without one it is stopped. Exits 1,
 with the last lines of Laneway's log, when anything goes wrong.
@@ -28,6 +30,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import deathbound
+from examples.demo_calls import DemoFailed, show_calls
 
 HERE = Path(__file__).parent
 FAVOURITE_PORT = 8080
@@ -42,10 +45,6 @@ INTERRUPTED = 130
 TERMINAL = {"completed", "failed", "expired", "cancelled"}
 
 
-class DemoFailed(Exception):
-    """The demo cannot go on; the message says why."""
-
-
 class Laneway:
     """`laneway up --demo` as a child of the demo, with its log in a file."""
 
@@ -57,7 +56,8 @@ class Laneway:
         for name in ("REDIS_URL", "DATABASE_URL"):  # the demo keeps to itself
             environ.pop(name, None)
         environ["LANEWAY_LOG_LEVEL"] = "WARNING"
-        command = [sys.executable, "-P", "-m", "cli", "up", "--demo", "--data-dir", str(data_dir), "--port", str(port)]
+        where = ["--config", str(HERE / "demo.yaml"), "--data-dir", str(data_dir), "--port", str(port)]
+        command = [sys.executable, "-P", "-m", "cli", "up", "--demo", *where]
         bound = [sys.executable, "-I", "-S", deathbound.__file__, str(os.getpid()), str(int(signal.SIGTERM)), *command]
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C reaches the demo alone, which then stops Laneway in order. Bound to us: when
@@ -105,7 +105,10 @@ def main() -> int:
         try:
             console.print("Starting Laneway with its simulator: no key, no money ...")
             url = laneway.wait_ready()["url"]
-            _run_batch(console, url, laneway.master_key(), flags.prompts)
+            client = OpenAI(base_url=f"{url}/v1", api_key=laneway.master_key(), max_retries=2)
+            console.print(f"It serves at {url}/v1\n")
+            show_calls(console, client)
+            _run_batch(console, client, flags.prompts)
             finished = True
             if flags.stay:
                 _stay(console, laneway, url)
@@ -125,15 +128,14 @@ def main() -> int:
         return 1 if code else 0
 
 
-def _run_batch(console: Console, url: str, key: str, prompts: Path) -> None:
-    client = OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=2)
+def _run_batch(console: Console, client: OpenAI, prompts: Path) -> None:
     began = time.monotonic()
     file = client.files.create(file=prompts, purpose="batch")
     batch = client.batches.create(
         input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"made_by": "demo"}
     )
-    console.print(f"Uploaded {prompts.name} ({file.bytes:,} bytes) as {file.id}")
-    console.print(f"Created  {batch.id}")
+    console.print(f"\nBatch     {prompts.name} ({file.bytes:,} bytes) uploaded as {file.id}", soft_wrap=True)
+    console.print(f"          created {batch.id}")
     batch = _watch(console, client, batch.id)
     took_s = time.monotonic() - began
     if batch.status != "completed" or batch.output_file_id is None:
@@ -236,7 +238,7 @@ def _free_port() -> int:
 
 
 def _flags() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Send a real batch through Laneway and its simulator.")
+    parser = argparse.ArgumentParser(description="Use Laneway and its simulator in every way.")
     parser.add_argument("--prompts", type=Path, default=HERE / "prompts.jsonl", help="batch file to send")
     parser.add_argument("--data-dir", type=Path, help="keep the data here; by default it is removed afterwards")
     parser.add_argument("--port", type=int, help=f"port of the API; by default {FAVOURITE_PORT}, or a free one")

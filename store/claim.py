@@ -5,7 +5,7 @@ delivered twice costs one UPDATE of no rows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -134,6 +134,17 @@ def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids:
     """Claim single jobs of one message; those that are not claimable are left out."""
     which = {"ids": list(job_ids), "queues": claimant.queues, "now": now_ms}
     return _claim(connection, now_ms, claimant, connection.execute(_CLAIM_JOBS, which))
+
+
+def claim_whole_jobs(
+    connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]
+) -> list[ClaimedJob]:
+    """Claim single jobs together with their bodies: one transaction where somebody is waiting."""
+    jobs = claim_jobs(connection, now_ms, claimant, job_ids)
+    if not jobs:
+        return []
+    bodies = read_payloads(connection, now_ms, [each.id for each in jobs])
+    return [replace(each, body=bodies.get(each.id, b"")) for each in jobs]
 
 
 def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_id: bytes) -> list[ClaimedJob]:

@@ -97,7 +97,7 @@ _INSERT_JOB = insert(job).values(
             "crashes",
             "reserved_nanousd",
             "cost_nanousd",
-        )  # fmt: skip
+        )
     },
     metadata_json=bindparam("b_metadata"),
     stream=bindparam("b_stream"),

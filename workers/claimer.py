@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from providers.failure import ErrorClass, Failure
-from store.claim import Claimant, ClaimedJob, claim_jobs, claim_slice, read_payloads
+from store.claim import Claimant, ClaimedJob, claim_slice, claim_whole_jobs, read_payloads
 from store.database import Database, StoreUnavailable
 from store.handout import oldest_first
 from workers.engine import Engine
 from workers.identity import Identity
-from workers.queues import provider_of
+from workers.queues import is_batch, provider_of
 
 _ANSWER_S = 60.0
 _AWAY_S = 1.0
@@ -49,11 +49,15 @@ class Claimer:
 
     async def claim_jobs(self, job_ids: Sequence[bytes]) -> int:
         """Claim single jobs and start them; returns how many there were."""
-        return await self._take(await self._database.write(claim_jobs, self._claimant, job_ids))
+        return self._start(await self._database.write(claim_whole_jobs, self._claimant, job_ids))
 
     async def claim_slice(self, slice_id: bytes) -> int:
         """Claim a slice's lines and start them; returns how many there were."""
-        return await self._take(await self._database.write(claim_slice, self._claimant, slice_id))
+        jobs = await self._database.write(claim_slice, self._claimant, slice_id)
+        if not jobs:
+            return 0
+        bodies = await self._database.read(read_payloads, [job.id for job in jobs])  # many: not under the write lock
+        return self._start([replace(job, body=bodies.get(job.id, b"")) for job in jobs])
 
     async def poll(self, queue: str) -> None:
         """Claim straight from SQL what a queue would have brought: for as long as Redis is away."""
@@ -65,16 +69,13 @@ class Claimer:
         for slice_id in slice_ids:
             await self.claim_slice(slice_id)
 
-    async def _take(self, jobs: list[ClaimedJob]) -> int:
-        if not jobs:
-            return 0
-        bodies = await self._database.read(read_payloads, [job.id for job in jobs])
+    def _start(self, jobs: list[ClaimedJob]) -> int:
+        for queue in {job.queue for job in jobs if is_batch(job.queue)}:
+            self._claimed(queue)  # its window has room again; what callers wait for is published past it
         for job in jobs:
-            if job.id not in bodies:
+            if not job.body:
                 self._engine.refuse(job, Failure(ErrorClass.INTERNAL, "this request's body is not stored any more"))
-        self._engine.accept([replace(job, body=bodies[job.id]) for job in jobs if job.id in bodies])
-        for queue in {job.queue for job in jobs}:
-            self._claimed(queue)
+        self._engine.accept([job for job in jobs if job.body])
         return len(jobs)
 
     def _from_thread(self, claim: Awaitable[int]) -> None:

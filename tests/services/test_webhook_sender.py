@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -18,7 +19,7 @@ from tests.hostile_urls import HOSTILE, TARGETS_AT_HAND
 from tests.services.scripted_server import scripted
 from tests.valkey_server import free_port
 from tests.webhook_receiver import receiving
-from workers.webhooks.guard import Resolve
+from workers.webhooks.guard import GuardedResolver, Resolve, TargetRefused, guarded_socket
 from workers.webhooks.sender import Sender
 
 PUBLIC = TargetRules(allow_high_ports=True)
@@ -91,6 +92,18 @@ async def test_a_name_that_changes_its_mind_gains_nothing() -> None:
         assert answers == ["127.0.0.1"]
         assert await post(sender, f"http://hooks.example.com:{server.port}/") == Sent(error=SendError.TARGET)
         assert (len(answers), server.connections) == (2, 1)
+
+
+async def test_each_of_the_two_looks_refuses_by_itself() -> None:
+    async def mixed(host: str, port: int) -> Sequence[str]:
+        return [SOMEWHERE, "127.0.0.1"]
+
+    with pytest.raises(TargetRefused):
+        await GuardedResolver(mixed, PUBLIC).resolve("hooks.example.com", 443)
+    open_socket = guarded_socket(PUBLIC)
+    with pytest.raises(TargetRefused):
+        open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 443)))
+    open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (SOMEWHERE, 443))).close()
 
 
 async def test_a_redirect_is_a_failure_and_not_followed() -> None:

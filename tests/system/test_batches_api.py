@@ -183,7 +183,7 @@ def test_a_wrong_field_is_named_and_nothing_is_made(shared_api: ApiServer, field
 def test_metadata_at_its_limits_and_fields_of_others_are_taken(shared_api: ApiServer) -> None:
     metadata = {f"{n:02}" + "k" * 62: "ü" * 512 for n in range(16)}
     with shared_api.client() as client:
-        made = create(client, upload(client), metadata=metadata, extra_body={"priority": 3, "webhook": {"url": "x"}})
+        made = create(client, upload(client), metadata=metadata, extra_body={"priority": 3, "shade": {"url": "x"}})
         assert made.metadata == metadata
 
 

@@ -30,6 +30,7 @@ def test_a_key_is_made_used_listed_and_revoked(up: LanewayUp, where: list[str], 
     secret = made.stdout.strip()
     assert is_well_formed(secret)
     assert secret not in made.stderr
+    assert "its webhooks are signed with whsec_" in made.stderr
     assert up.get("/v1/models", key=secret).status_code == 200
     listed = run_cli(["keys", "list", "--json", *where], cwd=tmp_path)
     keys = [json.loads(line) for line in listed.stdout.splitlines()]

@@ -20,12 +20,13 @@ def test_a_key_is_made_shown_once_listed_and_revoked(api: ApiServer) -> None:
         secret = made.json().pop("secret")
         assert (secret[:3], len(secret)) == ("lw-", 52)
         assert set(secret[3:]) <= set(string.ascii_letters + string.digits)
-        shown = {name: value for name, value in made.json().items() if name != "secret"}
+        shown = {name: value for name, value in made.json().items() if name not in ("secret", "webhook_secret")}
         assert (shown["name"], shown["revoked_at"], shown["spent_usd"]) == ("eval team", None, "0")
         assert shown["hint"] == f"lw-...{secret[-4:]}"
         listed = http.get("/admin/keys")
         assert listed.json()["data"] == [shown]
         assert secret not in listed.text
+        assert made.json()["webhook_secret"] not in listed.text
         revoked = http.post(f"/admin/keys/{shown['id']}/revoke").json()
         assert revoked["revoked_at"] >= revoked["created_at"]
         assert http.post(f"/admin/keys/{shown['id']}/revoke").json() == revoked
