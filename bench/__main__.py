@@ -10,6 +10,8 @@ import openai
 from bench.laneway_run import LanewayResult, Plan, run_batch
 from bench.peers import PEER_CALLS, PeerResult, run_peer
 from bench.report import Report, show, write_json
+from bench.sync_report import SyncReport, show_sync, write_sync_json
+from bench.sync_run import SyncPlan, run_sync
 from providers.simulator.process import SimulatorProcess
 
 
@@ -18,16 +20,29 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(_parser().parse_args(arguments))
     try:
         with SimulatorProcess.start(["--latency-ms", str(options.latency_ms)]) as simulator:
-            laneway = _laneway(simulator, options) if options.laneway else None
-            peers = _peers(simulator.url, quick=options.quick) if options.peers else []
+            (_sync if options.sync else _batch)(simulator, options)
     except (RuntimeError, OSError, openai.OpenAIError, subprocess.CalledProcessError) as error:
         print("\n".join([f"bench: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 1
+    return 0
+
+
+def _batch(simulator: SimulatorProcess, options: argparse.Namespace) -> None:
+    laneway = _laneway(simulator, options) if options.laneway else None
+    peers = _peers(simulator.url, quick=options.quick) if options.peers else []
     report = Report(options.latency_ms, laneway, peers)
     show(report)
     if options.json is not None:
         write_json(report, options.json)
-    return 0
+
+
+def _sync(simulator: SimulatorProcess, options: argparse.Namespace) -> None:
+    profile_s = options.profile_s if options.profile else 0
+    plan = SyncPlan(options.callers, options.requests, options.quick, profile_s)
+    report = SyncReport(options.latency_ms, run_sync(simulator, plan))
+    show_sync(report)
+    if options.json is not None:
+        write_sync_json(report, options.json)
 
 
 def _laneway(simulator: SimulatorProcess, options: argparse.Namespace) -> LanewayResult:
@@ -42,6 +57,8 @@ def _peers(url: str, *, quick: bool) -> list[PeerResult]:
 def _options(options: argparse.Namespace) -> argparse.Namespace:
     """Fill in what was not given: the figures of the mode asked for."""
     jobs, latency_ms, max_parallel = (5_000, 2_000, 1_000) if options.in_flight else (20_000, 20, 1_024)
+    if options.sync:
+        latency_ms = 0
     if options.quick:
         jobs //= 10
     options.jobs = options.jobs or jobs
@@ -54,18 +71,33 @@ def _options(options: argparse.Namespace) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("bench", description="Measure Laneway and plain client loops on one simulator.")
     switch = argparse.BooleanOptionalAction
+    parser.add_argument("--sync", action="store_true", help="what Laneway adds to sync calls and streams, no batch")
+    parser.add_argument("--callers", type=_counts, default=(1, 10, 64), help="with --sync: callers at once (1,10,64)")
+    parser.add_argument("--requests", type=_count, help="with --sync: requests to each side per number of callers")
     parser.add_argument("--jobs", type=int, help="lines of the batch (20,000)")
-    parser.add_argument("--latency-ms", type=int, help="how long the simulated provider takes (20)")
+    parser.add_argument("--latency-ms", type=int, help="how long the simulated provider takes (20; 0 with --sync)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes of Laneway (1)")
     parser.add_argument("--max-parallel", type=int, help="calls in flight per worker process (1,024)")
     parser.add_argument("--in-flight", action="store_true", help="1,000 calls of 2 s in flight, 5,000 jobs, no peers")
     parser.add_argument("--laneway", action=switch, default=True, help="measure Laneway")
     parser.add_argument("--peers", action=switch, default=None, help="measure the plain client loops")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs, a fifth of the peers' calls")
-    parser.add_argument("--profile", action="store_true", help="profile a worker with py-spy and print its functions")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the jobs or requests, a fifth of the peers' calls"
+    )
+    parser.add_argument("--profile", action="store_true", help="profile a worker (with --sync the API too) with py-spy")
     parser.add_argument("--profile-s", type=int, default=8, help="how long to profile, in seconds (8)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
     return parser
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(each) for each in text.split(","))
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

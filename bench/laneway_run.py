@@ -13,8 +13,8 @@ from openai.types import Batch
 
 from bench.laneway_process import Laneway, laneway_up
 from bench.processes import Cost, Reading, Role, costs, read_all
-from bench.profile import WorkerProfile
-from providers.simulator.chat import reply_text
+from bench.profile import Profile
+from bench.questions import is_answer, question
 from providers.simulator.process import SimulatorProcess
 
 _POLL_S: Final = 0.25
@@ -85,11 +85,6 @@ def write_input(path: Path, jobs: int) -> None:
             file.write(json.dumps(line) + "\n")
 
 
-def question(number: int) -> str:
-    """Return the prompt of one line."""
-    return f"Order {number} came {number % 9} days late and one box was torn. Name the tone, then answer in one line."
-
-
 def check_output(lines: bytes, jobs: int) -> None:
     """Check that every line has its own answer exactly once; raises RuntimeError saying what is wrong."""
     seen: set[int] = set()
@@ -100,9 +95,7 @@ def check_output(lines: bytes, jobs: int) -> None:
             raise RuntimeError(f"{row['custom_id']} came twice in the output")
         seen.add(number)
         body = row["response"]["body"]
-        if row["response"]["status_code"] != 200 or body["choices"][0]["message"]["content"] != reply_text(
-            question(number)
-        ):
+        if row["response"]["status_code"] != 200 or not is_answer(body["choices"][0]["message"]["content"], number):
             raise RuntimeError(f"{row['custom_id']} has not its own answer: {json.dumps(row)[:500]}")
     if seen != set(range(jobs)):
         raise RuntimeError(f"the output has {len(seen)} of {jobs} lines")
@@ -116,7 +109,7 @@ def _measure(
         uploaded = client.files.create(file=file, purpose="batch")
     upload_s, started = time.perf_counter() - started, time.perf_counter()
     batch = client.batches.create(input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h")
-    profile = WorkerProfile.start(_worker_pid(before), plan.profile_s) if plan.profile_s else None
+    profile = Profile.start(_worker_pid(before), plan.profile_s) if plan.profile_s else None
     batch = _wait(client, batch)
     wall_s, after = time.perf_counter() - started, read_all(laneway.pid)
     started = time.perf_counter()

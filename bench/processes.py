@@ -75,6 +75,23 @@ def costs(before: Mapping[int, Reading], after: Mapping[int, Reading]) -> list[C
     return spent
 
 
+def sum_costs(spent: Iterable[Cost]) -> list[Cost]:
+    """Add up what each role used in several spans of time."""
+    by_role: dict[Role, list[Cost]] = {}
+    for cost in spent:
+        by_role.setdefault(cost.role, []).append(cost)
+    return [
+        Cost(
+            role,
+            max(each.processes for each in costs),
+            sum(each.user_s for each in costs),
+            sum(each.system_s for each in costs),
+            max(each.peak_rss_bytes for each in costs),
+        )
+        for role, costs in by_role.items()
+    ]
+
+
 def role_of(command: Iterable[str]) -> Role:
     """Tell a child's role from its command line."""
     words = [Path(word).name for word in command]

@@ -1,4 +1,4 @@
-"""A profile of a worker: py-spy's samples, summed by function."""
+"""A profile of a process: py-spy's samples, summed by function."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ _LIMIT_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerProfile:
+class Profile:
     """A running py-spy."""
 
     process: "subprocess.Popen[bytes]"

@@ -45,8 +45,7 @@ def write_json(report: Report, path: Path) -> None:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the report with its derived figures and the machine it was made on."""
-    machine = {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
-    result: dict[str, Any] = {"machine": machine, "latency_ms": report.latency_ms, "laneway": None}
+    result: dict[str, Any] = {"machine": machine(), "latency_ms": report.latency_ms, "laneway": None}
     if report.laneway is not None:
         derived = {"jobs_per_s": report.laneway.jobs_per_s, "cpu_us_per_job": report.laneway.cpu_us_per_job}
         result["laneway"] = derived | asdict(report.laneway)
@@ -55,6 +54,11 @@ def to_json(report: Report) -> dict[str, Any]:
         for peer in report.peers
     ]
     return result
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine that a report is made on."""
+    return {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
 
 
 def _speeds(report: Report) -> Table:

@@ -28,7 +28,6 @@ def show_calls(console: Console, client: OpenAI) -> None:
 
 def _call(console: Console, client: OpenAI) -> None:
     client.models.list()  # opens the connection: the time below is the call's alone
-    client.chat.completions.with_raw_response  # noqa: B018 (the client imports half of itself here)
     began = time.monotonic()
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=[_ask("What is a queue good for?")])
     took_ms = (time.monotonic() - began) * 1000
@@ -44,7 +43,7 @@ def _stream(console: Console, client: OpenAI) -> None:
     """Print each chunk when it comes."""
     began, first_ms, chunks, tokens = time.monotonic(), 0.0, 0, 0
     _print(console, "Stream", "", end="")
-    asked = [_ask("Tell me of the sea.")]
+    asked = [_ask("Tell me of the sea: its colours in the morning, its tides, and who lives in it.")]
     for chunk in client.chat.completions.create(
         model=MODEL, messages=asked, stream=True, stream_options={"include_usage": True}
     ):
