@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-_ECHO_S = 1.0  # `timeout` and others signal a process and then its group: that is one request
+_ECHO_S = 0.3  # `timeout` and others signal a process and then its group: that is one request
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
