@@ -26,7 +26,7 @@ help: ## list the verbs
 
 setup: $(READY) ## make .venv: the locked dependencies and the laneway command
 
-demo: $(READY) ## send a real batch through Laneway with the built-in simulator: no key, no money
+demo: $(READY) ## all ways in, through the built-in simulator: no key, no money
 	$(BIN)/python -P examples/demo.py $(ARGS)
 
 test: $(READY) ## run the whole suite against a real Valkey and both databases

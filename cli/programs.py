@@ -54,6 +54,8 @@ def simulator_program(port: int = 0) -> Program:
         str(port),
         "--latency-ms",
         "40-160",
+        "--chunk-ms",
+        "25",
         "--rate-500",
         "0.01",
     )

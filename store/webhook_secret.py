@@ -2,7 +2,7 @@
 
 A key's own secret is derived from its id, so nothing of it is stored. A secret that a caller brings along must come
 back as it was, and is stored sealed: XORed with one block of HMAC-SHA512 under a random nonce, and authenticated. One
-block is enough, as no secret is longer than 64 bytes. See docs/decisions/009-webhook-secrets.md.
+block is enough, as no secret is longer than 64 bytes. See docs/decisions/010-webhook-secrets.md.
 """
 
 import base64

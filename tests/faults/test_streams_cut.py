@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, make_url, select
 
 import cli.serve
 import tests.faults.stand
@@ -66,6 +66,7 @@ class Sizes:
     """What one process holds."""
 
     fds: int
+    """Apart from its connections to a PostgreSQL, which are a bounded pool."""
     tasks: int
 
     def near(self, base: "Sizes") -> bool:
@@ -78,9 +79,14 @@ class Process:
 
     pid: int
     gauge: Path
+    database_port: int | None
 
     def sizes(self) -> Sizes:
-        return Sizes(psutil.Process(self.pid).num_fds(), int(self.gauge.read_text()))
+        process = psutil.Process(self.pid)
+        pooled = sum(
+            1 for each in process.net_connections("tcp") if each.raddr and each.raddr.port == self.database_port
+        )
+        return Sizes(process.num_fds() - pooled, int(self.gauge.read_text()))
 
 
 # What the children do
@@ -202,7 +208,9 @@ async def whole(
     try:
         async with calling(stand) as caller:
             await wait_ready(port, gauges["worker"])
-            yield Whole(stand, caller, port, Process(api.pid, gauges["api"]), Process(worker.pid, gauges["worker"]))
+            database_port = make_url(stand.database_url).port
+            api_process = Process(api.pid, gauges["api"], database_port)
+            yield Whole(stand, caller, port, api_process, Process(worker.pid, gauges["worker"], database_port))
     finally:
         api.kill()
         api.join()

@@ -112,9 +112,9 @@ async def test_a_renewed_lease_is_not_rescued_and_a_lapsed_one_is(store: Store) 
     assert renewal.held == {(job_id, 1)}
     assert not renewal.unwanted
     store.now_ms += LEASE_MS
-    assert await store(rescue, 0) == []
+    assert (await store(rescue, 0)).requeued == []
     store.now_ms += 1
-    assert await store(rescue, 0) == [job_id]
+    assert (await store(rescue, 0)).requeued == [job_id]
     renewal = await store(renew, state_of(worker), LEASE_MS)
     assert renewal.held == set()
     assert await store.check() == []
@@ -149,7 +149,7 @@ async def test_a_suspect_that_only_waited_while_its_worker_died_is_not_blamed(st
     for _ in range(3):
         await store.claim(new_id(), job_id)
         store.now_ms += LEASE_MS + 1
-        assert await store(rescue, 0) == [job_id]
+        assert (await store(rescue, 0)).requeued == [job_id]
     assert (await store.row("SELECT crashes FROM job")).crashes == POISON_CRASHES - 1
     assert await store.check() == []
 
@@ -174,7 +174,7 @@ async def test_a_claim_that_its_worker_never_heard_of_is_disowned_and_rescued(st
     await store(disown, worker, [(jobs[0], 1)])
     await store(disown, new_id(), [(jobs[1], 1)])
     store.now_ms += 1
-    assert await store(rescue, 0) == jobs[:1]
+    assert (await store(rescue, 0)).requeued == jobs[:1]
     renewal = await store(renew, state_of(worker), LEASE_MS)
     assert renewal.held == {(jobs[1], 1)}
     assert await store.check() == []
@@ -196,7 +196,7 @@ async def test_many_sweeps_rescue_each_job_once(store: Store) -> None:
     store.now_ms += LEASE_MS + 1
     async with store.second() as other:
         rescued = await asyncio.gather(*(each(rescue, 0) for each in [store, other] * 3))
-    assert sorted(job_id for each in rescued for job_id in each) == sorted(jobs)
+    assert sorted(job_id for each in rescued for job_id in each.requeued) == sorted(jobs)
     assert [row.crashes for row in await store.rows("SELECT crashes FROM job")] == [1] * 20
     assert await store.check() == []
 

@@ -162,7 +162,7 @@ async def test_a_call_that_was_cut_while_its_job_still_waits_gives_the_job_back(
 async def test_the_end_of_a_call_after_its_job_expired_only_adds_its_cost(store: Store) -> None:
     claimed = await store.claim_one(await store(add_job, window_ms=1_000))
     store.now_ms += 1_000
-    assert await store(expire_jobs) == [claimed.id]
+    assert [(each.id, each.was_running) for each in await store(expire_jobs)] == [(claimed.id, True)]
     await store(finish, [answered(claimed)])
     assert tuple(await store.row("SELECT state, error_class, cost_nanousd FROM job")) == ("expired", "expired", COST)
     assert await outcomes(store) == ["late_ok"]

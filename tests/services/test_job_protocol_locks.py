@@ -47,8 +47,8 @@ async def test_a_rescue_does_not_wait_for_a_group_that_is_being_committed(store:
     async with open_transaction(store) as commit:
         await commit(finish, [answered(finishing)])
         async with asyncio.timeout(PROMPTLY_S):
-            assert await store(rescue, 0) == [dead.id]
-    assert await store(rescue, 0) == []
+            assert (await store(rescue, 0)).requeued == [dead.id]
+    assert (await store(rescue, 0)).requeued == []
     assert await store.check() == []
 
 
@@ -56,7 +56,7 @@ async def test_a_group_that_meets_a_rescue_under_way_waits_and_is_told_late(stor
     claimed = await store.claim_one(await store(add_job))
     store.now_ms += LEASE_MS + 1
     async with open_transaction(store) as sweep:
-        assert await sweep(rescue, 0) == [claimed.id]
+        assert (await sweep(rescue, 0)).requeued == [claimed.id]
         late = asyncio.create_task(store(finish, [answered(claimed)]))
         await asyncio.wait([late], timeout=0.2)
         assert not late.done()

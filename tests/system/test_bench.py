@@ -1,14 +1,19 @@
 """The benchmark's own arithmetic, and one peer loop against a real simulator."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.laneway_run import check_output, question, write_input
+from bench.caller import Caller, Order, find_wrong
+from bench.laneway_run import check_output, write_input
 from bench.peers import run_peer
-from bench.processes import Reading, Role, costs, role_of
+from bench.processes import Reading, Role, costs, role_of, sum_costs
 from bench.profile import self_times
+from bench.questions import question
+from bench.sync_run import ROUNDS, Side, SyncPlan
 from providers.simulator.chat import reply_text
 from providers.simulator.process import SimulatorProcess
 
@@ -39,6 +44,8 @@ def test_costs_are_differences_summed_by_role() -> None:
     api, worker = costs(before, after)
     assert (api.role, worker.role, worker.processes, worker.peak_rss_bytes) == (Role.API, Role.WORKER, 2, 30)
     assert (worker.user_s, worker.system_s, worker.cpu_us_per(1_000)) == (2.25, 0.75, 3_000)
+    (twice,) = sum_costs([worker, worker])
+    assert (twice.user_s, twice.system_s, twice.processes, twice.peak_rss_bytes) == (4.5, 1.5, 2, 30)
 
 
 def output_line(number: int, text: str) -> bytes:
@@ -74,3 +81,68 @@ def test_a_peer_makes_its_calls() -> None:
     assert (result.calls, stats["billed_calls"]) == (300, 500)
     assert result.cpu_us_per_call > 0
     assert result.calls_per_s > 0
+
+
+def test_quantiles_are_those_of_the_nearest_rank() -> None:
+    side = Side([1_000 * each for each in range(100, 0, -1)], 2.0)
+    assert [side.quantile_ms(share) for share in (0.01, 0.5, 0.99, 1.0)] == [1, 50, 99, 100]
+    assert Side([7_000], 1.0).quantile_ms(0.5) == 7
+    assert side.per_s == 50
+
+
+def test_every_round_keeps_every_caller_busy() -> None:
+    plan = SyncPlan((1, 10, 64), requests=100)
+    assert [plan.requests_of(each) for each in plan.callers] == [96, 96, 64 * ROUNDS]
+    assert plan.stream_callers == (1, 10)
+    assert SyncPlan((64, 32)).stream_callers == (32,)
+
+
+def whole(text: str) -> bytes:
+    return json.dumps({"choices": [{"message": {"content": text}}]}).encode()
+
+
+def streamed(text: str, *, ended: bool = True) -> bytes:
+    choices = [{"delta": {"content": text}, "finish_reason": None}, {"delta": {}, "finish_reason": "stop"}]
+    events = [b"data: " + json.dumps({"choices": [each]}).encode() for each in choices]
+    return b"\n\n".join([b": keep-alive", *events, *([b"data: [DONE]"] if ended else []), b""])
+
+
+def test_an_answer_must_be_right_and_whole() -> None:
+    text, other = reply_text(question(3)), reply_text(question(4))
+    assert find_wrong(200, whole(text), 3, stream=False) is None
+    assert find_wrong(200, streamed(text), 3, stream=True) is None
+    for status, body, stream in (
+        (200, whole(other), False),
+        (500, whole(text), False),
+        (200, b"{", False),
+        (200, streamed(other), True),
+        (200, streamed(text, ended=False), True),
+        (200, b"", True),
+    ):
+        assert "request 3" in (find_wrong(status, body, 3, stream=stream) or "")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_caller_makes_its_rounds(stream: bool) -> None:
+    with SimulatorProcess.start(["--latency-ms", "20"]) as simulator, Caller() as caller:
+        order = Order(simulator.url, "none", "sim-small", callers=3, requests=9, first=100, stream=stream)
+        outcome = caller.run(order)
+        assert len(outcome.times_us) == simulator.stats()["billed_calls"] == 9
+        assert 20_000 < min(outcome.times_us) < outcome.wall_s * 1e6
+        with pytest.raises(RuntimeError, match="404"):
+            caller.run(Order(simulator.url, "none", "no-model", callers=1, requests=1, first=0, stream=stream))
+
+
+def test_the_sync_side_is_compared_with_its_provider(tmp_path: Path) -> None:
+    target = tmp_path / "sync.json"
+    words = ["--sync", "--callers", "1,3", "--requests", "12", "--json", str(target)]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bench", *words], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "every answer verified" in done.stdout
+    rungs = json.loads(target.read_text())["sync"]
+    assert [(each["callers"], each["stream"]) for each in rungs] == [(1, False), (3, False), (1, True), (3, True)]
+    for each in rungs:
+        assert each["added_p50_ms"] > 0
+        assert each["requests"] >= 12

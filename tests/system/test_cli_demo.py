@@ -21,8 +21,8 @@ OTHER_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
 
 def demo(*flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo without a terminal."""
-    command = [sys.executable, "-P", str(ROOT / "examples" / "demo.py"), *flags]
+    """Run the demo without a terminal, on a port of its own: another demo may run beside it."""
+    command = [sys.executable, "-P", str(ROOT / "examples" / "demo.py"), "--port", "0", *flags]
     return subprocess.run(
         command, cwd=cwd, env=clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
     )

@@ -1,0 +1,119 @@
+"""F31: answers that arrive while the database is away are kept and written when it is back: no call is made twice."""
+
+import asyncio
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+import store.database
+import tests.faults.stand
+from store.batches import BatchRow
+from store.database import StoreUnavailable
+from store.finish import finish
+from store.settlement import Settlement
+from tests.faults.caller import Checked, calling, chat_lines
+from tests.faults.conftest import MakeStand
+from tests.faults.failpoints import put
+from tests.faults.order import Order
+from tests.faults.stand import QUICK, Stand
+from tests.faults.worker_child import work
+from workers.finisher import Finisher
+
+LEASED = replace(QUICK, lease_ms=15_000, renew_ms=2_000)
+LATENCY_MS = 2_000
+PATIENCE_MS = 200
+"""How long a worker waits for a locked database, where the outage is short: less than that. In production it is 5 s."""
+_STRANGER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("ROLLBACK")
+"""
+
+
+def work_waiting(order: Order, patience_ms: int, *, forgetful: bool) -> None:
+    """Be a worker that waits so long for a locked database; a forgetful one drops what it could not write at once."""
+    assert "_BUSY_MS" in vars(store.database)
+    put(store.database, "_BUSY_MS", patience_ms)
+    if forgetful:
+        put(Finisher, "_write", _write_once)
+    work(order)
+
+
+async def _write_once(self: Finisher, group: Sequence[Settlement]) -> None:
+    try:
+        done = await self._database.write(finish, group)
+    except StoreUnavailable:
+        return
+    self._written(group, done)
+
+
+@asynccontextmanager
+async def locked(database_url: str) -> AsyncIterator[None]:
+    """Have another process hold the whole SQLite database in the meantime."""
+    command = [sys.executable, "-c", _STRANGER, database_url.removeprefix("sqlite:///")]
+    stranger = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert stranger.stdout is not None
+    try:
+        assert await stranger.stdout.readline() == b"held\n"
+        yield
+    finally:
+        await stranger.communicate(b"\n")
+
+
+async def run_through_outage(stand: Stand, jobs: int, away_s: float) -> tuple[BatchRow, Checked, int]:
+    """Take the database away once every call is under way. Returns how many answers came while it was away, too."""
+    stand.simulator.change(latency_ms=LATENCY_MS)
+    lines = chat_lines(jobs)
+    async with calling(stand) as caller:
+        stand.start_worker()
+        batch_id = await caller.submit(lines)
+        await caller.wait_in_flight(jobs)
+        async with locked(stand.database_url):
+            since_ms = time.time_ns() // 1_000_000
+            await asyncio.sleep(away_s)  # the length of the outage
+            until_ms = time.time_ns() // 1_000_000
+        batch = await caller.wait(batch_id, 60)
+        checked = await caller.check((batch_id, lines))
+    return batch, checked, sum(1 for call in checked.bill if since_ms < call["ended_at_ms"] < until_ms)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "away_s", "patience_ms"),
+    [
+        pytest.param(60, 4.0, PATIENCE_MS, id="60 jobs, 4 s"),
+        pytest.param(200, 10.0, 5_000, id="200 jobs, 10 s", marks=pytest.mark.full),
+    ],
+)
+async def test_answers_outlast_a_database_that_is_away(
+    make_stand: MakeStand, monkeypatch: pytest.MonkeyPatch, jobs: int, away_s: float, patience_ms: int
+) -> None:
+    act = partial(work_waiting, patience_ms=patience_ms, forgetful=False)
+    monkeypatch.setattr(tests.faults.stand, "work", act)
+    stand = make_stand(slots=jobs, settings=LEASED)
+    batch, checked, answered = await run_through_outage(stand, jobs, away_s)
+    print(f"{jobs} jobs, {answered} answers in an outage of {away_s} s, {checked.calls - jobs} extra calls")
+    assert answered == jobs
+    assert checked.violations == []
+    assert (batch.completed, checked.calls) == (jobs, jobs)
+
+
+async def test_a_worker_that_forgets_what_it_could_not_write_calls_again(
+    make_stand: MakeStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = partial(work_waiting, patience_ms=PATIENCE_MS, forgetful=True)
+    monkeypatch.setattr(tests.faults.stand, "work", act)
+    stand = make_stand(slots=20, settings=LEASED)
+    batch, checked, answered = await run_through_outage(stand, 20, 4.0)
+    assert checked.violations == []  # called again, and owned up to
+    assert answered == 20
+    assert batch.completed == 20
+    assert 20 < checked.calls <= 40
