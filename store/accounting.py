@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import Executable
 
@@ -22,6 +22,9 @@ def _upsert(dialect: ModuleType) -> Executable:
     return upsert
 
 
+_SPEND = (
+    update(key).where(key.c.id == bindparam("b_id")).values(spent_nanousd=key.c.spent_nanousd + bindparam("b_spent"))
+)
 _UPSERT = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}
 
 
@@ -38,11 +41,7 @@ def charge(connection: Connection, now_ms: int, settled: Sequence[Settlement]) -
     spent: dict[bytes, int] = defaultdict(int)
     for line in lines:
         spent[line["key_id"]] += line["amount_nanousd"] or 0
-    for key_id in sorted(spent):
-        if spent[key_id]:
-            connection.execute(
-                update(key).where(key.c.id == key_id).values(spent_nanousd=key.c.spent_nanousd + spent[key_id])
-            )
+    execute_many(connection, _SPEND, [{"b_id": each, "b_spent": spent[each]} for each in sorted(spent) if spent[each]])
 
 
 def write_settle_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:

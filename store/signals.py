@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from store.keyspace import CONTROL
+from store.outbox import Outbox
 
 _SEND_S = 0.2
 _CONNECT_S = 2.0
@@ -43,6 +44,7 @@ class Signals:
             socket_timeout=None,  # a listener waits for ever; every send has its own deadline
             retry=Retry(NoBackoff(), 0),
         )
+        self._outbox = Outbox(self._redis, _SEND_S)  # one connection, however many cancels come at once
 
     async def batches_changed(self) -> None:
         """Tell the workers to look at the batches now. Best effort: takes at most 200 ms and never raises."""
@@ -57,11 +59,8 @@ class Signals:
         await self._send(Control(cancel_jobs=[job_id.hex() for job_id in job_ids]))
 
     async def _send(self, message: Control) -> None:
-        try:
-            async with asyncio.timeout(_SEND_S):
-                await self._redis.publish(CONTROL, orjson.dumps(asdict(message)))
-        except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("control message not sent, the sweep will find it: %s", type(error).__name__)
+        if await self._outbox.put(CONTROL, orjson.dumps(asdict(message))) is None:
+            _log.warning("control message not sent, the sweep will find it")
 
     async def ping(self) -> bool:
         """Tell whether Redis answers within 200 ms."""
@@ -86,6 +85,7 @@ class Signals:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._outbox.close()
         await self._redis.aclose()
 
 
