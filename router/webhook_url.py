@@ -54,11 +54,6 @@ class WebhookUrl:
         """What answers there: the origin and the path. The query only says something to it."""
         return self.origin + self.path
 
-    @property
-    def is_address(self) -> bool:
-        """Whether the host is an address and no name."""
-        return _address(self.host) is not None
-
 
 def webhook_url(text: str, rules: TargetRules) -> WebhookUrl:
     """Read a URL. Raises ValueError with a reason that is fit for the caller."""

@@ -17,17 +17,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import orjson
-import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from store.keyspace import reply_channel
 from store.outbox import Outbox
+from store.state_redis import answers, connect_state
 
 MOST_BODY_BYTES = 1 << 20
 """Larger answers are not sent along: the API reads them from SQL."""
-_CONNECT_S = 2.0
 _SEND_S = 2.0
 _log = logging.getLogger(__name__)
 
@@ -70,12 +67,7 @@ class Replies:
     """Sends and hears replies; one per process."""
 
     def __init__(self, state_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            state_url,
-            socket_connect_timeout=_CONNECT_S,
-            socket_timeout=None,  # a listener waits for ever; every send has its own deadline
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = connect_state(state_url)
         self._outbox = Outbox(self._redis, _SEND_S)
 
     def post(self, to: bytes, reply: Reply) -> "asyncio.Future[int | None]":
@@ -121,11 +113,7 @@ class Replies:
 
     async def ping(self) -> bool:
         """Tell whether Redis answers within two seconds."""
-        try:
-            async with asyncio.timeout(_SEND_S):
-                return bool(await self._redis.ping())
-        except (RedisError, OSError, TimeoutError):
-            return False
+        return await answers(self._redis, _SEND_S)
 
     async def close(self) -> None:
         """Let what was posted go out, at most two seconds, then close the connections."""

@@ -9,16 +9,13 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 
 import orjson
-import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from store.keyspace import CONTROL
 from store.outbox import Outbox
+from store.state_redis import answers, connect_state
 
 _SEND_S = 0.2
-_CONNECT_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -38,12 +35,7 @@ class Signals:
     """Sends and hears control messages; one per process."""
 
     def __init__(self, state_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            state_url,
-            socket_connect_timeout=_CONNECT_S,
-            socket_timeout=None,  # a listener waits for ever; every send has its own deadline
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = connect_state(state_url)
         self._outbox = Outbox(self._redis, _SEND_S)  # one connection, however many cancels come at once
 
     async def batches_changed(self) -> None:
@@ -64,11 +56,7 @@ class Signals:
 
     async def ping(self) -> bool:
         """Tell whether Redis answers within 200 ms."""
-        try:
-            async with asyncio.timeout(_SEND_S):
-                return bool(await self._redis.ping())
-        except (RedisError, OSError, TimeoutError):
-            return False
+        return await answers(self._redis, _SEND_S)
 
     async def listen(self) -> AsyncIterator[Control]:
         """Yield control messages until cancelled; reconnects once a second while Redis is away."""

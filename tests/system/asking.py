@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from providers.catalogue import load_catalogue
 from router.config import parse_config
 from router.routes import build_routes
 from store.schema import migrate
 from tests.faults.stand import HASTY, Stand
+from tests.postgres_server import PostgresServer
 from tests.system.conftest import ApiServer
 from workers.settings import WorkerSettings
 
@@ -17,6 +20,22 @@ MODELS = {
     "with-fallback": {"deployments": [{"use": "sim/sim-500"}], "fallbacks": ["second/sim-large"]},
 }
 ROUTING = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provider": 2}
+
+
+@contextmanager
+def asking_on(
+    database: str, name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stand, ApiServer]]:
+    """Start it all on a new `sqlite` or `postgres` database of this name, for the tests of one file."""
+    if database == "sqlite":
+        with asking(f"sqlite:///{tmp_path_factory.mktemp(name)}/laneway.db") as both:
+            yield both
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    server.execute(f"CREATE DATABASE {name}")
+    with asking(server.url(name)) as both:
+        yield both
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

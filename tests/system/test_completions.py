@@ -22,8 +22,7 @@ from store.ids import Prefix, raw_id
 from store.tables import job, payload, result
 from tests.faults.stand import Stand
 from tests.laneway_up import wait_for
-from tests.postgres_server import PostgresServer
-from tests.system.asking import asking
+from tests.system.asking import asking_on
 from tests.system.conftest import MASTER_KEY, ApiServer
 
 CHAT = "/v1/chat/completions"
@@ -34,16 +33,8 @@ def whole(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Stand, ApiServer]]:
     """One Laneway on each database for the tests of this file."""
-    folder = tmp_path_factory.mktemp("completions")
-    url = f"sqlite:///{folder}/laneway.db"
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        server.execute("CREATE DATABASE completions")
-        url = server.url("completions")
-    with asking(url) as both:
+    with asking_on(request.param, "completions", request, tmp_path_factory) as both:
         yield both
-    if request.param == "postgres":
-        server.execute("DROP DATABASE completions WITH (FORCE)")
 
 
 @pytest.fixture
