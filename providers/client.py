@@ -52,7 +52,7 @@ class ProviderClient:
         response = await self._send(target, wire, attempt_id, min(timeout_ms, target.total_timeout_ms))
         if isinstance(response, Failure):
             return response
-        outcome = speaker.decode(endpoint, response, target)
+        outcome = speaker.decode(endpoint, response, target, wire.wish)
         if wire.dropped_params and isinstance(outcome, Answer):
             return dataclasses.replace(outcome, dropped_params=wire.dropped_params)
         return outcome

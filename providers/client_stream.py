@@ -85,11 +85,11 @@ class StreamedCall:
         if response.status_code < 300 and "json" not in content_type and not content_type.startswith(NO_STREAM):
             return None
         whole = await read_whole(response, self._order.target.max_response_bytes)
-        return self._order.speaker.decode(self._order.endpoint, whole, self._order.target)
+        return self._order.speaker.decode(self._order.endpoint, whole, self._order.target, self._order.wire.wish)
 
     def _open(self, response: httpx.Response) -> AnswerStream:
         head = WireResponse(response.status_code, headers_of(response), b"")
-        return self._order.speaker.open_stream(head, self._order.wire.stream, self._order.target)
+        return self._order.speaker.open_stream(head, self._order.wire.wish, self._order.target)
 
     async def _chunks(self, response: httpx.Response, stream: AnswerStream) -> AsyncGenerator[tuple[bytes, ...]]:
         assert isinstance(response.stream, httpx.AsyncByteStream)

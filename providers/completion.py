@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from providers.credential import Auth
+
 
 class Endpoint(StrEnum):
     """The request shapes that a job can carry, named by their path."""
@@ -27,6 +29,17 @@ class Usage:
     """Output tokens spent on hidden reasoning."""
 
 
+class ParamPolicy(StrEnum):
+    """What becomes of a request field that a deployment does not take."""
+
+    CAREFUL = "careful"
+    """Left out and noted where that is harmless; refused where the answer would not be what was asked for."""
+    STRICT = "strict"
+    """Always refused (`strict_params`)."""
+    DROP = "drop"
+    """Always left out and noted (`drop_params`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One deployment as the wire sees it: where to send, as whom, and what that server needs."""
@@ -43,8 +56,22 @@ class Target:
     """The credential; None for servers that take none. Never printed."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Extra headers from the config; they may be secrets, so they are never printed."""
+    auth: Auth = Auth.BEARER
+    """Where the credential goes."""
+    auth_name: str = ""
+    """The header or query field of `Auth.HEADER` and `Auth.QUERY`, lower case."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """What else the dialect needs to know of this account, e.g. `region`, `api_version`, `project`; no secrets."""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What credentials are made from where there is no key, e.g. `access_key_id`. Never printed."""
     quirks: frozenset[str] = frozenset()
     """Members of `providers.catalogue.Quirk`: how this server departs from its dialect."""
+    model_traits: frozenset[str] = frozenset()
+    """Members of `providers.catalogue.ModelTrait`: what this model can or cannot take."""
+    max_output_tokens: int | None = None
+    """The most that the model writes in one answer; None where that is unknown."""
+    params: ParamPolicy = ParamPolicy.CAREFUL
+    """What becomes of request fields that this deployment does not take."""
     connect_timeout_ms: int = 10_000
     total_timeout_ms: int = 600_000
     """Upper bound of one call from the first byte sent to the last byte read; a job's own deadline may cut it."""
@@ -52,6 +79,14 @@ class Target:
     """The longest silence within a streamed answer; comments count as life."""
     max_response_bytes: int = 32 * 1024 * 1024
     """Bodies larger than this, counted after decompression, are refused as `invalid_response`."""
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting by name, None where it is not set."""
+        return next((value for key, value in self.settings if key == name), None)
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret by name, None where it is not set."""
+        return next((value for key, value in self.secrets if key == name), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import orjson
 from pydantic import TypeAdapter
 
 from providers.catalogue.quirk import Quirk
-from providers.catalogue.row import Auth, Grade, ModelPriceRow, ProviderRow
+from providers.catalogue.row import Grade, ModelPriceRow, ProviderRow
+from providers.credential import Auth
 
 __all__ = ["Auth", "Grade", "ModelPriceRow", "ProviderRow", "Quirk", "load_catalogue"]
 

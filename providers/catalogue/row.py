@@ -6,18 +6,8 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from providers.catalogue.quirk import Quirk
+from providers.credential import Auth
 from providers.price import Price, nanousd_per_mtok
-
-
-class Auth(StrEnum):
-    """How a provider is shown the credential."""
-
-    BEARER = "bearer"
-    """`Authorization: Bearer <key>`; a key is required."""
-    BEARER_OPTIONAL = "bearer_optional"
-    """The same, where the server asks for one."""
-    NONE = "none"
-    """No credential."""
 
 
 class Grade(StrEnum):

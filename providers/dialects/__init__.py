@@ -4,10 +4,10 @@ from typing import Protocol
 
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects.openai import OpenAIDialect
-from providers.dialects.wire import StreamWish, WireRequest, WireResponse
+from providers.dialects.wire import NO_WISH, WireRequest, WireResponse, Wish
 from providers.failure import Failure
 
-__all__ = ["AnswerStream", "Dialect", "StreamWish", "WireRequest", "WireResponse", "dialect", "dialect_names"]
+__all__ = ["AnswerStream", "Dialect", "WireRequest", "WireResponse", "Wish", "dialect", "dialect_names"]
 
 
 class AnswerStream(Protocol):
@@ -47,11 +47,13 @@ class Dialect(Protocol):
         """
         ...
 
-    def decode(self, endpoint: Endpoint, response: WireResponse, target: Target) -> Answer | Failure:
-        """Read a whole response. Never raises, whatever the bytes."""
+    def decode(
+        self, endpoint: Endpoint, response: WireResponse, target: Target, wish: Wish = NO_WISH
+    ) -> Answer | Failure:
+        """Read a whole response to a request whose `wish` was the given one. Never raises, whatever the bytes."""
         ...
 
-    def open_stream(self, response: WireResponse, wanted: StreamWish, target: Target) -> AnswerStream:
+    def open_stream(self, response: WireResponse, wish: Wish, target: Target) -> AnswerStream:
         """Begin to read a streamed success, whose body is still to come."""
         ...
 

@@ -1,5 +1,7 @@
 """An embeddings answer: vectors pass as they came, as lists of numbers or as base64; gaps around them are filled."""
 
+import struct
+from base64 import b64encode
 from typing import Any
 
 import orjson
@@ -14,10 +16,11 @@ from providers.failure import Failure
 _COUNTS = ("prompt_tokens", "total_tokens")
 
 
-def read_embeddings(data: Any, response: WireResponse, target: Target) -> Answer | Failure:
+def read_embeddings(data: Any, response: WireResponse, target: Target, *, base64: bool = False) -> Answer | Failure:
     """Return the answer in a parsed body that holds no error, or the failure that it amounts to.
 
-    Each vector must be a non-empty string or list; the numbers in a list are not looked at one by one.
+    Each vector must be a non-empty string or list; the numbers in a list are not looked at one by one, unless they
+    are to be packed: `base64` asks for the little-endian 32-bit floats of each vector as a string.
     """
     items = data.get("data") if type(data) is dict else None
     if type(items) is not list or not items:
@@ -26,7 +29,9 @@ def read_embeddings(data: Any, response: WireResponse, target: Target) -> Answer
         return unusable(response, target, "has an entry without an embedding")
     model, usage, cost = data.get("model"), read_usage(data.get("usage")), reported_cost_nanousd(data.get("usage"))
     body = response.body
-    if not _is_plain(data) or body[:1] != b"{":
+    if base64 and not _pack(data["data"]):
+        return unusable(response, target, "has an embedding that is not a list of numbers")
+    if base64 or not _is_plain(data) or body[:1] != b"{":
         _mend(data, usage, target)
         body = orjson.dumps(data)
     return Answer(
@@ -41,6 +46,17 @@ def read_embeddings(data: Any, response: WireResponse, target: Target) -> Answer
 def _has_vector(item: Any) -> bool:
     vector = item.get("embedding") if type(item) is dict else None
     return type(vector) in (list, str) and bool(vector)
+
+
+def _pack(items: list[Any]) -> bool:
+    """Write lists of numbers as base64, in place; False where one holds something else."""
+    try:
+        for item in items:
+            if type(vector := item["embedding"]) is list:
+                item["embedding"] = b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except (struct.error, OverflowError):
+        return False
+    return True
 
 
 def _is_plain(data: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from providers.catalogue.quirk import Quirk
-from providers.dialects.wire import StreamWish
+from providers.dialects.wire import Wish
 
 DROPS: dict[Quirk, tuple[str, ...]] = {
     Quirk.NO_SEED: ("seed",),
@@ -35,7 +35,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHORT_ID_CHARS = 9
 
 
-def set_streaming(request: dict[str, Any], quirks: frozenset[str], *, stream: bool) -> StreamWish:
+def set_streaming(request: dict[str, Any], quirks: frozenset[str], *, stream: bool) -> Wish:
     """Ask for a stream that reports its usage, or for a whole answer; returns what the caller wanted of a stream."""
     options = request.pop("stream_options", None)
     options = options if type(options) is dict else {}
@@ -45,7 +45,7 @@ def set_streaming(request: dict[str, Any], quirks: frozenset[str], *, stream: bo
         if Quirk.NO_STREAM_OPTIONS not in quirks:
             request["stream_options"] = {**options, "include_usage": True}
     choices = request.get("n")
-    return StreamWish(options.get("include_usage") is True, choices if type(choices) is int and choices > 0 else 1)
+    return Wish(options.get("include_usage") is True, choices if type(choices) is int and choices > 0 else 1)
 
 
 def apply_quirks(request: dict[str, Any], quirks: frozenset[str]) -> tuple[str, ...]:

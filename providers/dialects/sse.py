@@ -47,6 +47,10 @@ class EventParser:
         self._keep(lines.pop())
         return self._read(lines)
 
+    def finish(self) -> list[Event]:
+        """Return the event that lacks its empty line at the end of the body."""
+        return self.feed(b"\n\n")
+
     def _with_plain_ends(self, piece: bytes) -> bytes:
         if self._after_cr and piece:
             piece = piece.removeprefix(b"\n")  # the second half of a line end that was cut in two

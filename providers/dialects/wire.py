@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class StreamWish:
-    """What a caller asked of a stream."""
+class Wish:
+    """What of a request the reading of its answer must know."""
 
     include_usage: bool = False
     """A last chunk with usage. It is always asked of the provider, and kept from callers who did not ask."""
     choices: int = 1
-    """How many choices must end before the stream is whole."""
+    """How many choices must end before a stream is whole."""
+    base64: bool = False
+    """Vectors are wanted as base64 of little-endian 32-bit floats."""
+    json_tool: str | None = None
+    """Name of the tool by which JSON was asked for where the provider has no better way; its input is the answer."""
+
+
+NO_WISH = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,7 @@ class WireRequest:
     """The JSON body."""
     dropped_params: tuple[str, ...] = ()
     """Fields of the caller's request that this server does not take and that were left out."""
-    stream: StreamWish = StreamWish()
-    """For a request that is to be streamed."""
+    wish: Wish = NO_WISH
 
 
 @dataclass(frozen=True, slots=True)

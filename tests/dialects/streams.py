@@ -8,7 +8,7 @@ import orjson
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from providers.completion import Answer
-from providers.dialects import StreamWish, WireResponse, dialect
+from providers.dialects import WireResponse, Wish, dialect
 from providers.failure import Failure
 from tests.dialects.wire import DATE, target
 
@@ -77,7 +77,7 @@ def sse(*chunks: Any, done: bool = True) -> bytes:
 def read(*pieces: bytes, include_usage: bool = False, choices: int = 1, **changes: Any) -> Read:
     """Read a body to its end; what is handed on is held against the official types. `changes` are the target's."""
     response = WireResponse(200, EVENTS, b"")
-    stream = dialect("openai").open_stream(response, StreamWish(include_usage, choices), target(**changes))
+    stream = dialect("openai").open_stream(response, Wish(include_usage, choices), target(**changes))
     chunks = [chunk for each in pieces for chunk in stream.feed(each)]
     chunks += stream.end()
     result = Read(chunks, stream.outcome())

@@ -1,0 +1,72 @@
+"""The JSON tool: JSON asked for by one forced tool, where a model has no better way to be held to a schema.
+
+The tool's parameters are the wished-for schema; what the model calls it with is the answer's text. The caller never
+sees the tool: its call is turned back into content, in whole answers and in streams.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from providers.chat.request import ChatRequest, ResponseFormat, Tool, ToolChoice, ToolMode
+from providers.chat.unservable import unsupported
+
+NAME = "json_answer"
+
+
+def with_json_tool(request: ChatRequest, wish: ResponseFormat) -> ChatRequest:
+    """Return the request with its wish turned into the tool, forced. Raises Unservable where it has tools itself."""
+    if request.tools:
+        raise unsupported("response_format together with tools", "response_format")
+    description = wish.description or "Give the answer by calling this tool."
+    tool = Tool(NAME, description, wish.schema or {"type": "object"})
+    choice = ToolChoice(ToolMode.NAMED, NAME)
+    return replace(request, tools=(tool,), tool_choice=choice, response_format=None)
+
+
+def unwrap_answer(answer: dict[str, Any], name: str) -> None:
+    """Turn the tool's call into the content of a whole answer of OpenAI's shape, in place."""
+    for choice in answer["choices"]:
+        message = choice["message"]
+        calls = message.get("tool_calls") or []
+        call = next((call for call in calls if call["function"]["name"] == name), None)
+        if call is None:
+            continue
+        message["content"] = call["function"]["arguments"]
+        message["tool_calls"] = [other for other in calls if other is not call]
+        if not message["tool_calls"]:
+            del message["tool_calls"]
+        if choice.get("finish_reason") == "tool_calls":
+            choice["finish_reason"] = "stop"
+
+
+class JsonToolStream:
+    """Turns the pieces of the tool's call into pieces of content, chunk by chunk."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._places: set[tuple[int, int]] = set()
+
+    def unwrap(self, chunks: Sequence[dict[str, Any]]) -> None:
+        """Change the chunks of OpenAI's shape in place."""
+        for chunk in chunks:
+            for choice in chunk.get("choices") or ():
+                self._unwrap_choice(choice)
+
+    def _unwrap_choice(self, choice: dict[str, Any]) -> None:
+        index, delta = choice.get("index", 0), choice["delta"]
+        others = []
+        for piece in delta.get("tool_calls") or ():
+            function = piece.get("function") or {}
+            if function.get("name") == self._name:
+                self._places.add((index, piece["index"]))
+            if (index, piece["index"]) not in self._places:
+                others.append(piece)
+            elif function.get("arguments"):
+                delta["content"] = (delta.get("content") or "") + function["arguments"]
+        if "tool_calls" in delta:
+            delta["tool_calls"] = others
+            if not others:
+                del delta["tool_calls"]
+        if self._places and choice.get("finish_reason") == "tool_calls":
+            choice["finish_reason"] = "stop"
