@@ -48,5 +48,7 @@ class Failure:
     """How long the provider asks us to wait, already clamped to 0..600,000 ms; None when it says nothing."""
     outcome_unknown: bool = False
     """True when the request was sent and may have been served and billed although no answer came back."""
+    inexpressible: bool = False
+    """True when nothing was sent, because this deployment cannot be told what the request asks for; another may."""
     provider_request_id: str | None = None
     """The provider's id of the call, from its headers or body."""

@@ -19,7 +19,7 @@ stand as they were before it; `counted` adds it, `after` gives the counters to w
 from dataclasses import dataclass, replace
 
 from providers.failure import ErrorClass, Failure
-from router.failure_rules import RULES, Here, Rule
+from router.failure_rules import Here, Rule, rule_of
 
 _MAX_DOUBLINGS = 40
 
@@ -91,7 +91,7 @@ def decide(failure: Failure, facts: JobFacts, policy: RetryPolicy, *, now_ms: in
 
     Total over every error class. A returned time is at or after `now_ms` and before the deadline.
     """
-    rule = RULES[failure.error_class]
+    rule = rule_of(failure)
     total = counted(failure, facts)
     if now_ms >= facts.deadline_at_ms or _is_exhausted(rule, total, policy):
         return GiveUp(failure.error_class)
@@ -111,7 +111,7 @@ def decide(failure: Failure, facts: JobFacts, policy: RetryPolicy, *, now_ms: in
 
 def counted(failure: Failure, facts: JobFacts) -> JobFacts:
     """Add a failure to the counters."""
-    rule = RULES[failure.error_class]
+    rule = rule_of(failure)
     return replace(
         facts,
         tries=facts.tries + rule.uses_try,

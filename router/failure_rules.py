@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from providers.failure import ErrorClass
+from providers.failure import ErrorClass, Failure
 
 
 class Here(StrEnum):
@@ -89,3 +89,11 @@ RULES: Mapping[ErrorClass, Rule] = MappingProxyType(
         ),
     }
 )
+
+INEXPRESSIBLE = _not_there()
+"""A request that a deployment cannot be told: nothing is wrong with it, and another deployment may take it."""
+
+
+def rule_of(failure: Failure) -> Rule:
+    """Return the rule for one failure."""
+    return INEXPRESSIBLE if failure.inexpressible else RULES[failure.error_class]

@@ -26,7 +26,7 @@ class Quirk(StrEnum):
     NO_PENALTIES = "no_penalties"
     """Refuses `frequency_penalty` and `presence_penalty`."""
     NO_N = "no_n"
-    """Refuses `n`, even 1. A larger `n` is sent on, so that the server's refusal reaches the caller."""
+    """Refuses `n`, even 1."""
     NO_PARALLEL_TOOL_CALLS = "no_parallel_tool_calls"
     """Refuses `parallel_tool_calls`."""
     NO_MESSAGE_NAMES = "no_message_names"

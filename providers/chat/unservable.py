@@ -20,7 +20,10 @@ class Unservable(Exception):
 
     def failure(self) -> Failure:
         """Return it as the failure of a call that was never made."""
-        return Failure(ErrorClass.BAD_REQUEST, self.message, code=self.code, param=self.param)
+        inexpressible = self.code == UNSUPPORTED
+        return Failure(
+            ErrorClass.BAD_REQUEST, self.message, code=self.code, param=self.param, inexpressible=inexpressible
+        )
 
 
 def unsupported(what: str, param: str) -> Unservable:

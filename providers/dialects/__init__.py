@@ -1,8 +1,10 @@
 """The wire dialects: pure functions between Laneway's completions and the bytes that providers speak."""
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from providers.completion import Answer, Endpoint, Target
+from providers.dialects.azure import AzureDialect
 from providers.dialects.openai import OpenAIDialect
 from providers.dialects.wire import NO_WISH, WireRequest, WireResponse, Wish
 from providers.failure import Failure
@@ -58,15 +60,20 @@ class Dialect(Protocol):
         ...
 
 
+_DIALECTS: Mapping[str, Callable[[], Dialect]] = {
+    "azure": AzureDialect,
+    "openai": OpenAIDialect,
+}
+"""One line a dialect, in order of its name."""
+
+
 def dialect_names() -> tuple[str, ...]:
     """Return the names that `dialect` takes."""
-    return ("openai",)
+    return tuple(_DIALECTS)
 
 
 def dialect(name: str) -> Dialect:
     """Return a dialect by the name that catalogue rows use. Raises ValueError for an unknown one."""
-    match name:
-        case "openai":
-            return OpenAIDialect()
-        case _:
-            raise ValueError(f"unknown dialect {name!r}; known: {', '.join(dialect_names())}")
+    if name not in _DIALECTS:
+        raise ValueError(f"unknown dialect {name!r}; known: {', '.join(_DIALECTS)}")
+    return _DIALECTS[name]()

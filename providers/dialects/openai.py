@@ -1,7 +1,10 @@
 """The openai dialect: chat completions and embeddings as OpenAI and the many servers that follow it speak them."""
 
+from collections.abc import Callable
+
 import orjson
 
+from providers.chat.unservable import Unservable
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects.body import parse_answer, parse_object, parsed
 from providers.dialects.chat_answer import read_chat
@@ -20,8 +23,17 @@ from providers.failure import ErrorClass, Failure
 PATHS = {Endpoint.CHAT: "/chat/completions", Endpoint.EMBEDDINGS: "/embeddings"}
 
 
+def plain_address(endpoint: Endpoint, target: Target) -> str:
+    """Return where an endpoint of a deployment is: below the server's address."""
+    return target.base_url + PATHS[endpoint]
+
+
 class OpenAIDialect:
     """Pure functions; answers that need no mending are handed on byte for byte."""
+
+    def __init__(self, address: Callable[[Endpoint, Target], str] = plain_address) -> None:
+        """Speak to servers whose endpoints are where `address` says."""
+        self._address = address
 
     def encode(self, endpoint: Endpoint, body: bytes, target: Target, *, stream: bool = False) -> WireRequest | Failure:
         """Write the request for one deployment. See `Dialect.encode`."""
@@ -32,17 +44,16 @@ class OpenAIDialect:
             return unusable
         wanted = set_streaming(request, target.quirks, stream=stream)
         request["model"] = target.model
-        dropped = apply_quirks(request, target.quirks) if target.quirks or "max_tokens" in request else ()
         try:
+            changes = target.quirks or "max_tokens" in request
+            dropped = apply_quirks(request, target.quirks, target.params) if changes else ()
             content = orjson.dumps(request)
+        except Unservable as reason:
+            return reason.failure()
         except TypeError:  # orjson.JSONEncodeError: the body is too deep; it was JSON a moment ago
             return Failure(ErrorClass.BAD_REQUEST, "the request body is nested too deeply; the limit is 254 levels")
-        url = addressed(self.url(endpoint, target), target)
+        url = addressed(self._address(endpoint, target), target)
         return WireRequest(url, headers_of(target), content, dropped, wanted)
-
-    def url(self, endpoint: Endpoint, target: Target) -> str:
-        """Return the address of an endpoint at a deployment."""
-        return target.base_url + PATHS[endpoint]
 
     def decode(
         self, endpoint: Endpoint, response: WireResponse, target: Target, wish: Wish = NO_WISH

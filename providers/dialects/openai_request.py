@@ -1,9 +1,14 @@
-"""A request of the openai dialect, changed into what one server takes."""
+"""A request of the openai dialect, changed into what one server takes.
+
+Fields that a server refuses are settled by the rule of `providers.chat.params`, like those of every other dialect.
+"""
 
 import hashlib
 from typing import Any
 
 from providers.catalogue.quirk import Quirk
+from providers.chat.params import settled
+from providers.completion import ParamPolicy
 from providers.dialects.wire import Wish
 
 DROPS: dict[Quirk, tuple[str, ...]] = {
@@ -11,6 +16,7 @@ DROPS: dict[Quirk, tuple[str, ...]] = {
     Quirk.NO_LOGPROBS: ("logprobs", "top_logprobs"),
     Quirk.NO_LOGIT_BIAS: ("logit_bias",),
     Quirk.NO_PENALTIES: ("frequency_penalty", "presence_penalty"),
+    Quirk.NO_N: ("n",),
     Quirk.NO_PARALLEL_TOOL_CALLS: ("parallel_tool_calls",),
     Quirk.NO_ACCOUNT_FIELDS: (
         "user",
@@ -48,24 +54,30 @@ def set_streaming(request: dict[str, Any], quirks: frozenset[str], *, stream: bo
     return Wish(options.get("include_usage") is True, choices if type(choices) is int and choices > 0 else 1)
 
 
-def apply_quirks(request: dict[str, Any], quirks: frozenset[str]) -> tuple[str, ...]:
+def apply_quirks(request: dict[str, Any], quirks: frozenset[str], policy: ParamPolicy) -> tuple[str, ...]:
     """Change a parsed request in place; return the names of the fields that were left out, in order.
 
-    Of the two output limits at most one is sent, as servers refuse both: the newer name wins.
+    Raises Unservable for a field that this server refuses and that the rule does not let go. Of the two output limits
+    at most one is sent, as servers refuse both: the newer name wins.
     """
     for old, new in (RENAMES[quirk] for quirk in RENAMES if quirk in quirks):
         _rename(request, old, new)
     if "max_completion_tokens" in request and "max_tokens" in request:
         del request["max_tokens"]
-    dropped = [name for quirk in DROPS if quirk in quirks for name in DROPS[quirk] if name in request]
-    for name in dropped:
-        del request[name]
-    if Quirk.NO_N in quirks and request.get("n") == 1:
-        del request["n"]
+    refused = [name for quirk in DROPS if quirk in quirks for name in DROPS[quirk] if name in request]
     messages = request.get("messages")
     if isinstance(messages, list):
-        dropped += _change_messages([message for message in messages if isinstance(message, dict)], quirks)
-    return tuple(dropped)
+        names = _change_messages([message for message in messages if isinstance(message, dict)], quirks)
+        if names:
+            return (*_leave_out(request, refused, policy), *settled(names, dict.fromkeys(names, True), policy))
+    return _leave_out(request, refused, policy) if refused else ()
+
+
+def _leave_out(request: dict[str, Any], names: list[str], policy: ParamPolicy) -> tuple[str, ...]:
+    dropped = settled(names, request, policy)
+    for name in names:
+        del request[name]
+    return dropped
 
 
 def _rename(request: dict[str, Any], old: str, new: str) -> None:

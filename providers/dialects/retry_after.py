@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from providers.dialects.rate_limits import exhausted_reset_ms
+
 MAX_RETRY_AFTER_MS = 600_000
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -19,8 +21,8 @@ def retry_after_ms(headers: Mapping[str, str], retry_delay: str | None, message:
 
     The first source wins: `retry-after-ms`, `retry-after` (seconds or an HTTP date, measured from the response's
     own `Date` so that clocks need not agree), `x-ms-retry-after-ms`, `x-ratelimit-reset-after`, the body's
-    structured delay, "try again in 1.5s" in the message. Ask only about refusals: some providers send
-    `retry-after` with every success.
+    structured delay, the reset of a limit that has nothing left, "try again in 1.5s" in the message. Ask only about
+    refusals: some providers send `retry-after` with every success.
     """
     delays = (
         _number(headers.get("retry-after-ms"), 1),
@@ -28,6 +30,7 @@ def retry_after_ms(headers: Mapping[str, str], retry_delay: str | None, message:
         _number(headers.get("x-ms-retry-after-ms"), 1),
         _number(headers.get("x-ratelimit-reset-after"), 1_000),
         duration_ms(retry_delay) if retry_delay else None,
+        exhausted_reset_ms(headers),
         _in_message(message),
     )
     first = next((delay for delay in delays if delay is not None), None)

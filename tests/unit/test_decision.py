@@ -172,6 +172,16 @@ failures = st.builds(
     retry_after_ms=st.none() | st.integers(0, 600_000),
     outcome_unknown=st.booleans(),
 )
+
+
+def test_a_request_that_a_deployment_cannot_be_told_moves_on_at_once_and_ends_at_the_last_one() -> None:
+    failure = replace(failed(E.BAD_REQUEST), inexpressible=True)
+    two = replace(FIRST, route_length=2)
+    assert decided(failed(E.BAD_REQUEST), two) == GiveUp(E.BAD_REQUEST)
+    assert decided(failure, two) == Failover(1, NOW)
+    assert decided(failure, replace(two, route_index=1)) == GiveUp(E.BAD_REQUEST)
+
+
 jitters = st.floats(0, 1, exclude_max=True)
 any_facts = st.builds(
     lambda index, more, **counts: JobFacts(route_index=index, route_length=index + more, **counts),
