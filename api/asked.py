@@ -91,9 +91,15 @@ def find_route(model: str, routes: RouteTable) -> Route:
     route = routes.resolve(model)
     if route is not None:
         return route
-    near = ", ".join(f"'{echo(other)}'" for other in routes.nearest(model[:200]))
-    hint = f" Did you mean {near}?" if near else " GET /v1/models lists what there is."
-    raise ApiError(404, f"The model '{echo(model)}' does not exist.{hint}", param="model", code="model_not_found")
+    hint = _hint(model[:200], routes)
+    raise ApiError(404, f"The model '{echo(model)}' does not exist. {hint}", param="model", code="model_not_found")
+
+
+def _hint(model: str, routes: RouteTable) -> str:
+    if advice := routes.advice(model):
+        return advice
+    near = ", ".join(f"'{echo(other)}'" for other in routes.nearest(model))
+    return f"Did you mean {near}?" if near else "GET /v1/models lists what there is."
 
 
 def check_timeout(value: float, param: str) -> float:

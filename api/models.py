@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.answers import json_answer
+from api.asked import find_route
 from api.auth import authenticate
 from api.dependencies import Dependencies
-from api.errors import ApiError, echo
 from router.routes import Route
 
 
@@ -28,12 +28,7 @@ async def list_all(request: Request, dependencies: Dependencies) -> Response:
 
 async def retrieve(name: str, request: Request, dependencies: Dependencies) -> Response:
     """Describe one model."""
-    route = dependencies.routes.resolve(name)
-    if route is None:
-        near = ", ".join(f"'{echo(other)}'" for other in dependencies.routes.nearest(name[:200]))
-        hint = f" Did you mean {near}?" if near else " GET /v1/models lists what there is."
-        raise ApiError(404, f"The model '{echo(name)}' does not exist.{hint}", param="model", code="model_not_found")
-    return json_answer(_model_object(request, route))
+    return json_answer(_model_object(request, find_route(name, dependencies.routes)))
 
 
 def _model_object(request: Request, route: Route) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import openai
 
+from bench.dialect_report import show_dialects, write_dialects_json
+from bench.dialect_run import CALLS, run_dialects
 from bench.laneway_run import LanewayResult, Plan, run_batch
 from bench.peers import PEER_CALLS, PeerResult, run_peer
 from bench.report import Report, show, write_json
@@ -20,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(_parser().parse_args(arguments))
     try:
         with SimulatorProcess.start(["--latency-ms", str(options.latency_ms)]) as simulator:
-            (_sync if options.sync else _batch)(simulator, options)
+            (_dialects if options.dialects else _sync if options.sync else _batch)(simulator, options)
     except (RuntimeError, OSError, openai.OpenAIError, subprocess.CalledProcessError) as error:
         print("\n".join([f"bench: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 1
@@ -45,6 +47,13 @@ def _sync(simulator: SimulatorProcess, options: argparse.Namespace) -> None:
         write_sync_json(report, options.json)
 
 
+def _dialects(simulator: SimulatorProcess, options: argparse.Namespace) -> None:
+    costs = run_dialects(simulator, CALLS // (10 if options.quick else 1))
+    show_dialects(costs)
+    if options.json is not None:
+        write_dialects_json(costs, options.json)
+
+
 def _laneway(simulator: SimulatorProcess, options: argparse.Namespace) -> LanewayResult:
     profile_s = options.profile_s if options.profile else 0
     return run_batch(simulator, Plan(options.jobs, options.workers, options.max_parallel, profile_s))
@@ -57,7 +66,7 @@ def _peers(url: str, *, quick: bool) -> list[PeerResult]:
 def _options(options: argparse.Namespace) -> argparse.Namespace:
     """Fill in what was not given: the figures of the mode asked for."""
     jobs, latency_ms, max_parallel = (5_000, 2_000, 1_000) if options.in_flight else (20_000, 20, 1_024)
-    if options.sync:
+    if options.sync or options.dialects:
         latency_ms = 0
     if options.quick:
         jobs //= 10
@@ -72,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("bench", description="Measure Laneway and plain client loops on one simulator.")
     switch = argparse.BooleanOptionalAction
     parser.add_argument("--sync", action="store_true", help="what Laneway adds to sync calls and streams, no batch")
+    parser.add_argument("--dialects", action="store_true", help="what each wire dialect costs, and nothing else")
     parser.add_argument("--callers", type=_counts, default=(1, 10, 64), help="with --sync: callers at once (1,10,64)")
     parser.add_argument("--requests", type=_count, help="with --sync: requests to each side per number of callers")
     parser.add_argument("--jobs", type=int, help="lines of the batch (20,000)")

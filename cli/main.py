@@ -60,6 +60,10 @@ def build_app() -> typer.Typer:
     for name, verb in (("create", keys_create), ("list", keys_list), ("revoke", keys_revoke)):
         keys.command(name)(verb)
     app.add_typer(keys, name="keys")
+    providers = typer.Typer(help="List and check providers.", no_args_is_help=True, rich_markup_mode=None)
+    for name, verb in (("list", providers_list), ("check", providers_check), ("docs", providers_docs)):
+        providers.command(name)(verb)
+    app.add_typer(providers, name="providers")
     return app
 
 
@@ -164,6 +168,38 @@ def keys_revoke(
     from cli.key_command import revoke
 
     revoke(_settings(config, data_dir), key_id, url=url, key_file=key_file, as_json=json)
+
+
+def providers_list(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are known and not on.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List the providers that are on, and what switched them on."""
+    from cli.provider_command import show_all
+
+    show_all(_settings(config, data_dir), everything=everything, as_json=json)
+
+
+def providers_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these.", metavar="[NAME]...")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Ask each provider something that costs nothing; exit code 1 when one fails."""
+    from cli.provider_command import check
+
+    raise typer.Exit(check(_settings(config, data_dir), names or [], as_json=json))
+
+
+def providers_docs() -> None:
+    """Print the page about all known providers, in Markdown."""
+    from cli.provider_page import provider_page
+    from providers.catalogue import load_catalogue
+
+    print(provider_page(load_catalogue().values()), end="")
 
 
 def _settings(

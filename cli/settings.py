@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import yaml
 
 from cli.failure import CommandError
+from cli.secret_files import with_secret_files
 from router.config import Config, ConfigError, parse_config
 
 DEFAULT_DATA_DIR = Path(".laneway")
@@ -52,7 +53,11 @@ class Settings:
 
 
 def load_settings(flags: Flags, environ: Mapping[str, str]) -> Settings:
-    """Gather the settings; raises CommandError, with every problem of the file on a line of its own."""
+    """Gather the settings; raises CommandError, with every problem of the file on a line of its own.
+
+    A secret may be in a file that a variable X_FILE names; `environ` of the result has it as X.
+    """
+    environ = with_secret_files(environ)
     named = flags.config or _path(environ, "LANEWAY_CONFIG")
     config = _config(named, environ)
     data_dir = (flags.data_dir or _path(environ, "LANEWAY_DATA_DIR") or DEFAULT_DATA_DIR).expanduser().absolute()

@@ -1,7 +1,8 @@
 """The client: one process's way to every provider. It sends a call once and says what came of it.
 
-The wire formats are the dialects', the connections the transport's; here are the deadline, the cap on the body and
-the reading of every way in which a call can break off. Waiting, retrying and choosing another provider are not.
+The wire formats are the dialects', the connections the transport's, credentials that are no key the signatory's; here
+are the deadline, the cap on the body and the reading of every way in which a call can break off. Waiting, retrying and
+choosing another provider are not.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from providers.client_response import read_whole
 from providers.client_stream import StreamedCall, StreamEvent, StreamOrder
 from providers.client_transport import AiohttpTransport, Transport
 from providers.completion import Answer, Endpoint, Target
+from providers.credentials.signatory import Signatory
 from providers.dialects import Dialect, WireRequest, WireResponse, dialect, dialect_names
 from providers.failure import ErrorClass, Failure
 
@@ -32,6 +34,7 @@ class ProviderClient:
 
     def __init__(self, transport: Transport | None = None) -> None:
         self._transport = transport or AiohttpTransport()
+        self._signatory = Signatory()
         self._dialects: dict[str, Dialect] = {name: dialect(name) for name in dialect_names()}
         self._urls: dict[str, httpx.URL] = {}
 
@@ -79,7 +82,7 @@ class ProviderClient:
             yield broken_off(error, Progress(target, timeout_ms, None, handed_over=False))
             return
         order = StreamOrder(speaker, endpoint, target, wire, request, timeout_ms)
-        async with contextlib.aclosing(StreamedCall(self._transport, order).events()) as events:
+        async with contextlib.aclosing(StreamedCall(self._transport, self._signatory, order).events()) as events:
             async for event in events:
                 yield event
 
@@ -98,6 +101,9 @@ class ProviderClient:
                 raise TimeoutError
             request = self._request(wire, attempt_id, target.connect_timeout_ms)
             async with asyncio.timeout(timeout_ms / 1_000):
+                denied = await self._signatory.sign(target, request, wire.content)
+                if denied is not None:
+                    return denied
                 response = await self._transport.handle_async_request(request)
                 status = response.status_code
                 return await read_whole(response, target.max_response_bytes)

@@ -17,7 +17,9 @@ from providers.client_failures import IdleTooLong, Progress, broken_off
 from providers.client_response import headers_of, read_whole
 from providers.client_transport import Transport
 from providers.completion import Answer, Endpoint, Target
+from providers.credentials.signatory import Signatory
 from providers.dialects import AnswerStream, Dialect, WireRequest, WireResponse
+from providers.dialects.openai import OpenAIDialect
 from providers.failure import Failure
 
 StreamEvent = tuple[bytes, ...] | Answer | Failure
@@ -30,6 +32,8 @@ AFTER_WHOLE_S = 5.0
 DRAIN_S = 0.05
 """How long the end of the body is waited for after the end marker, so that the connection can be used again."""
 NO_STREAM = ("text/html", "multipart/", "image/", "audio/", "video/")
+JSON_STREAMS = ("ndjson", "jsonl", "json-seq", "jsonlines")
+"""Parts of content types that name JSON and are streams of it; any other JSON is a whole body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ class StreamOrder:
 class StreamedCall:
     """Makes one call; `events` may be walked once."""
 
-    def __init__(self, transport: Transport, order: StreamOrder) -> None:
+    def __init__(self, transport: Transport, signatory: Signatory, order: StreamOrder) -> None:
         self._transport = transport
+        self._signatory = signatory
         self._order = order
         self._deadline_s = asyncio.get_running_loop().time() + order.timeout_ms / 1_000
         self._response: httpx.Response | None = None
@@ -58,18 +63,18 @@ class StreamedCall:
         outcome: Answer | Failure | None = None
         try:
             async with asyncio.timeout_at(self._deadline_s):
-                response = self._response = await self._transport.handle_async_request(self._order.request)
-                refused = await self._unless_streamed(response)
-            if refused is None or isinstance(refused, Answer):
-                stream = self._open(response)
-                if refused is None:
-                    async for chunks in self._chunks(response, stream):
-                        yield chunks
-                else:
-                    yield (*stream.feed(b"data: " + refused.body.replace(b"\n", b" ") + b"\n\n"), *stream.end())
+                begun = await self._begin()
+            if isinstance(begun, Failure):
+                outcome = begun
+            elif isinstance(begun, Answer):
+                stream = self._retell(begun)
+                yield (*stream.feed(b"data: " + begun.body.replace(b"\n", b" ") + b"\n\n"), *stream.end())
                 outcome = stream.outcome()
             else:
-                outcome = refused
+                stream = self._open(begun)
+                async for chunks in self._chunks(begun, stream):
+                    yield chunks
+                outcome = stream.outcome()
         except Exception as error:
             outcome = broken_off(error, self._progress())
         finally:
@@ -79,17 +84,30 @@ class StreamedCall:
             outcome = dataclasses.replace(outcome, dropped_params=self._order.wire.dropped_params)
         yield outcome
 
-    async def _unless_streamed(self, response: httpx.Response) -> Answer | Failure | None:
-        """Read a response that is no stream: a refusal, or the whole answer of a server that does not stream."""
-        content_type = response.headers.get("content-type", "").lower()
-        if response.status_code < 300 and "json" not in content_type and not content_type.startswith(NO_STREAM):
-            return None
+    async def _begin(self) -> httpx.Response | Answer | Failure:
+        """Send the request; returns a response whose body is a stream, or what came instead of one.
+
+        That is a refusal, ours or the server's, or the whole answer of a server that does not stream.
+        """
+        order = self._order
+        denied = await self._signatory.sign(order.target, order.request, order.wire.content)
+        if denied is not None:
+            return denied
+        response = self._response = await self._transport.handle_async_request(order.request)
+        if response.status_code < 300 and _may_stream(response.headers.get("content-type", "")):
+            return response
         whole = await read_whole(response, self._order.target.max_response_bytes)
         return self._order.speaker.decode(self._order.endpoint, whole, self._order.target, self._order.wire.wish)
 
     def _open(self, response: httpx.Response) -> AnswerStream:
         head = WireResponse(response.status_code, headers_of(response), b"")
         return self._order.speaker.open_stream(head, self._order.wire.wish, self._order.target)
+
+    def _retell(self, answer: Answer) -> AnswerStream:
+        """Begin to stream a whole answer, which is of OpenAI's shape whatever its provider speaks."""
+        assert self._response is not None
+        head = WireResponse(self._response.status_code, headers_of(self._response), b"")
+        return OpenAIDialect().open_stream(head, self._order.wire.wish, self._order.target)
 
     async def _chunks(self, response: httpx.Response, stream: AnswerStream) -> AsyncGenerator[tuple[bytes, ...]]:
         assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -124,3 +142,10 @@ class StreamedCall:
         handed_over = bool(self._order.request.extensions.get("handed_over"))
         status = self._response.status_code if self._response else None
         return Progress(self._order.target, self._order.timeout_ms, status, handed_over)
+
+
+def _may_stream(content_type: str) -> bool:
+    content_type = content_type.lower()
+    if "json" in content_type:
+        return any(name in content_type for name in JSON_STREAMS)
+    return not content_type.startswith(NO_STREAM)

@@ -85,7 +85,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         connector = aiohttp.TCPConnector(
-            limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEP_ALIVE_S, ssl=_trusted_authorities()
+            limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEP_ALIVE_S, ssl=trusted_authorities()
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -149,7 +149,7 @@ def _checked_url(text: str) -> URL:
     raise httpx.UnsupportedProtocol("the address is not usable")
 
 
-def _trusted_authorities() -> ssl.SSLContext:
+def trusted_authorities() -> ssl.SSLContext:
     """Trust what the system trusts, for private authorities, and certifi's list, for systems that have none."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())

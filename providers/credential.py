@@ -28,3 +28,5 @@ KEYLESS = frozenset({Auth.NONE, Auth.BEARER_OPTIONAL})
 """A server that may be called without any credential."""
 SIGNED = frozenset({Auth.AZURE, Auth.AWS, Auth.GOOGLE})
 """Without a key the credential is made for each call, from what the machine or its settings hold."""
+NAMED = frozenset({Auth.HEADER, Auth.QUERY})
+"""The credential goes into a field that has to be named (`auth_name`)."""

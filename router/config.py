@@ -12,19 +12,17 @@ from pydantic_core import ErrorDetails
 
 from router.config_error import ConfigError, Problem, dotted
 from router.expansion import expand, override
+from router.provider_schema import PriceConfig, ProviderConfig
 from router.schema import (
     BatchLimits,
     DeploymentConfig,
     ModelConfig,
-    PriceConfig,
-    ProviderConfig,
     RoutingConfig,
-    Section,
     ServerConfig,
     StoreConfig,
     WebhooksConfig,
-    empty_is_no_entry,
 )
+from router.section import Section, empty_is_no_entry
 from router.suggestion import or_one_of
 from router.values import ModelName, ProviderName
 

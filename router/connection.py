@@ -1,23 +1,24 @@
-"""A provider as this installation reaches it: its address, its credential, its bounds.
+"""A provider as this installation reaches it: its address, its credential, its settings, its bounds.
 
-The rules about keys are rules about where a key may travel. The catalogue's variable for a vendor (OPENAI_API_KEY) is
-sent only to that vendor's own address, or to an address that the operator must give because the vendor has none. A
-config entry that points a known type at another server sends only the key that is written in that entry.
+The rules about keys are rules about where a key may travel. What the environment or the machine holds for a vendor
+(OPENAI_API_KEY, the identity of a cloud's machine) is sent only to that vendor's own address, or to an address that the
+operator must give because the vendor has none. A config entry that points a known type at another server sends only
+the credential that is written in that entry. And none of them travels over plain http, but within a private network.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
-from providers.catalogue import Auth, ProviderRow
-from providers.completion import Target
+from providers.catalogue import ProviderRow, SettingKind
+from providers.catalogue.models import traits_of
+from providers.completion import ParamPolicy, Target
+from providers.credential import SIGNED
 from providers.price import Price
 from router.config_error import ConfigError, dotted
-from router.schema import ProviderConfig
-from router.values import credential
-
-_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".svc", ".home.arpa", ".test")
+from router.provider_address import address_of, address_variable, check_url, is_elsewhere, is_guarded
+from router.provider_credential import Credential, credential_of
+from router.provider_schema import ProviderConfig
+from router.provider_settings import first_set, plain_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,112 +27,113 @@ class Connection:
 
     target: Target
     """What every call to this provider shares; its `model` is empty."""
+    row: ProviderRow
+    """What the catalogue, or an entry of its own making, knows of it."""
+    origin: str
+    """What switched it on: a path of the config, or a variable of the environment."""
+    credential_source: str | None
+    """Where its credential was found: a path, a variable, or this machine; None where it has none."""
+    check_url: str | None
+    """What to GET to see whether address and key are right; None where nothing is free to ask."""
     pricing_id: str | None
     """The provider's id in the price book; None when it is not there, or the address is not the vendor's."""
     max_parallel_requests: int
     prices: Mapping[str, Price]
     """Prices by the provider's model name: those of the catalogue row, then those of the configuration over them."""
 
-    def to(self, model: str) -> Target:
-        """The target of one model at this provider."""
-        return replace(self.target, model=model)
+    def to(self, model: str, base_model: str | None = None) -> Target:
+        """The target of one model at this provider; `base_model` is what a name of the account's own stands for."""
+        facts = traits_of(base_model or model)
+        return replace(self.target, model=model, model_traits=facts.traits, max_output_tokens=facts.max_output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every provider that has no rule of its own."""
+
+    timeout_ms: int
+    """The total time of a call."""
+    params: ParamPolicy = ParamPolicy.CAREFUL
 
 
 def connect(
-    name: str, entry: ProviderConfig, row: ProviderRow, *, environ: Mapping[str, str], timeout_ms: int
+    name: str, entry: ProviderConfig, row: ProviderRow, *, environ: Mapping[str, str], rules: Rules, origin: str
 ) -> Connection:
-    """Join a config entry with its catalogue row. Raises ConfigError when the address or the key is missing.
+    """Join a config entry with its row. Raises ConfigError when the address, a setting or the key is missing."""
+    settings = plain_settings(name, entry, row, environ)
+    base_url = address_of(name, entry, row, settings, environ)
+    elsewhere = is_elsewhere(entry, row, settings)
+    credential = credential_of(name, entry, row, environ, elsewhere=elsewhere)
+    if _shows_something(credential) and not entry.allow_http:
+        _refuse_open_ways(name, row, base_url, settings)
+    own_prices = {model: price.price() for model, price in entry.prices.items()}
+    listed = {} if elsewhere else {model: price.price() for model, price in row.models.items()}
+    return Connection(
+        target=_target(name, entry, row, base_url, settings, credential, rules),
+        row=row,
+        origin=origin,
+        credential_source=credential.source,
+        check_url=check_url(entry, row, base_url, settings),
+        pricing_id=None if elsewhere else row.pricing_id,
+        max_parallel_requests=entry.max_parallel_requests,
+        prices=listed | own_prices,
+    )
 
-    `timeout_ms` is the total time of a call unless the entry has its own.
+
+def switched_on_by(row: ProviderRow, environ: Mapping[str, str]) -> str | None:
+    """Return the variable that switches a provider on without a config: its key's, or a local server's address.
+
+    None where none is set, or where the address is not complete.
     """
-    base_url = _address(name, entry, row, environ)
-    api_key = _credential(name, entry, row, environ)
-    if api_key and not entry.allow_http and not _is_guarded(base_url):
-        message = "the key would travel over plain http to a host that is not private"
-        raise ConfigError(_path(name, "base_url"), message, "use https, or set allow_http: true")
-    target = Target(
+    variables = row.key_env
+    if row.is_keyless and (row.local or row.is_homeless):
+        servers = (name for each in row.settings if each.kind is SettingKind.ADDRESS for name in each.env)
+        variables = (*variables, address_variable(row), *servers)
+    found = first_set(variables, environ)
+    if found is None or found == address_variable(row):
+        return found
+    needed = (each for each in row.settings if each.required or each.name in row.needed())
+    return found if all(each.default or first_set(each.env, environ) for each in needed) else None
+
+
+def _shows_something(credential: Credential) -> bool:
+    return bool(credential.api_key or credential.secrets) or credential.auth in SIGNED
+
+
+def _refuse_open_ways(name: str, row: ProviderRow, base_url: str, settings: Mapping[str, str]) -> None:
+    given = {
+        each.name: settings[each.name]
+        for each in row.settings
+        if each.kind is SettingKind.ADDRESS and each.name in settings and each.name not in row.needed()
+    }
+    for key, address in ({"base_url": base_url} | given).items():
+        if not is_guarded(address):
+            message = "the key would travel over plain http to a host that is not private"
+            raise ConfigError(dotted(("providers", name, key)), message, "use https, or set allow_http: true")
+
+
+def _target(
+    name: str,
+    entry: ProviderConfig,
+    row: ProviderRow,
+    base_url: str,
+    settings: Mapping[str, str],
+    credential: Credential,
+    rules: Rules,
+) -> Target:
+    return Target(
         provider=name,
         dialect=row.dialect,
         base_url=base_url,
         model="",
-        api_key=api_key,
+        api_key=credential.api_key,
         headers=tuple((header, value.get_secret_value()) for header, value in entry.headers.items()),
-        quirks=frozenset(row.quirks),
+        auth=credential.auth,
+        auth_name=(entry.auth_name or row.auth_name).lower(),
+        settings=tuple(settings.items()),
+        secrets=credential.secrets,
+        quirks=frozenset(row.quirks | entry.quirks),
+        params=entry.params(rules.params),
         connect_timeout_ms=entry.connect_timeout_ms,
-        total_timeout_ms=entry.timeout_ms or timeout_ms,
+        total_timeout_ms=entry.timeout_ms or rules.timeout_ms,
     )
-    own_prices = {model: price.price() for model, price in entry.prices.items()}
-    if _is_elsewhere(entry, row):
-        return Connection(target, None, entry.max_parallel_requests, own_prices)
-    listed = {model: price.price() for model, price in row.models.items()}
-    return Connection(target, row.pricing_id, entry.max_parallel_requests, listed | own_prices)
-
-
-def is_switched_on(row: ProviderRow, environ: Mapping[str, str]) -> bool:
-    """Say whether the environment alone switches a provider on: by its key, or by the address of a local server."""
-    if row.base_url is None:
-        return row.auth is not Auth.BEARER and bool(environ.get(address_variable(row)))
-    return _set_variable(row, environ) is not None
-
-
-def address_variable(row: ProviderRow) -> str:
-    """The variable that gives the address of a server that has none of its own, e.g. LANEWAY_SIMULATOR_URL."""
-    return f"LANEWAY_{row.id.upper()}_URL"
-
-
-def _address(name: str, entry: ProviderConfig, row: ProviderRow, environ: Mapping[str, str]) -> str:
-    address = entry.base_url or row.base_url or environ.get(address_variable(row))
-    if not address:
-        message = f"providers of type {row.id} have no address of their own"
-        raise ConfigError(_path(name, "base_url"), message, f"set base_url or {address_variable(row)}")
-    return address.rstrip("/")
-
-
-def _credential(name: str, entry: ProviderConfig, row: ProviderRow, environ: Mapping[str, str]) -> str | None:
-    if entry.api_key is not None and entry.api_key.get_secret_value():
-        return entry.api_key.get_secret_value()
-    if _is_elsewhere(entry, row):
-        return None
-    variable = _set_variable(row, environ)
-    if variable is not None:
-        return _checked(variable, environ[variable])
-    if row.auth is not Auth.BEARER:
-        return None
-    variables = " or ".join(row.key_env)
-    advice = f"set {variables}, or api_key" if variables else "set api_key"
-    raise ConfigError(_path(name, "api_key"), "no key for this provider", advice)
-
-
-def _set_variable(row: ProviderRow, environ: Mapping[str, str]) -> str | None:
-    return next((variable for variable in row.key_env if environ.get(variable, "").strip()), None)
-
-
-def _checked(variable: str, value: str) -> str:
-    try:
-        return credential(value)
-    except ValueError as error:
-        raise ConfigError("", f"the environment variable {variable} {error}") from None
-
-
-def _is_elsewhere(entry: ProviderConfig, row: ProviderRow) -> bool:
-    """The entry points at another server than the one that the vendor's own key belongs to."""
-    if entry.base_url is None or row.base_url is None:
-        return False
-    own, theirs = urlsplit(entry.base_url), urlsplit(row.base_url)
-    return (own.scheme, own.netloc.lower()) != (theirs.scheme, theirs.netloc.lower())
-
-
-def _is_guarded(base_url: str) -> bool:
-    """The address is https, or a host that only a private network can reach (or a name that looks like one)."""
-    parts = urlsplit(base_url)
-    host = (parts.hostname or "").lower()
-    if parts.scheme == "https" or ("." not in host and ":" not in host) or host.endswith(_PRIVATE_SUFFIXES):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False
-
-
-def _path(name: str, key: str) -> str:
-    return dotted(("providers", name, key))

@@ -5,17 +5,19 @@ fallbacks, each deployment once; so names may fall back to each other. A name `p
 it is served by any provider that is switched on, whatever the model is called.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from providers.catalogue import ProviderRow
+from providers.catalogue import ProviderRow, aliases
 from providers.completion import Target
 from providers.price import Price
 from router.config import Config
 from router.config_error import ConfigError, dotted
-from router.connection import Connection, connect, is_switched_on
-from router.schema import DeploymentConfig, ModelConfig, ProviderConfig
-from router.suggestion import did_you_mean, nearest, or_one_of
+from router.connection import Connection, Rules, connect, switched_on_by
+from router.provider_kind import kind_of, or_listed, way_to_switch_on
+from router.provider_schema import ProviderConfig
+from router.schema import DeploymentConfig, ModelConfig
+from router.suggestion import did_you_mean, nearest
 
 _MAX_MODEL_CHARACTERS = 200
 
@@ -26,6 +28,8 @@ class Deployment:
 
     provider: str
     model: str
+    base_model: str
+    """The model's name in the price book; the same as `model` unless that is a name of the account's own."""
     target: Target
     price: Price | None
     """From the configuration or the provider's catalogue row; None means the price book decides."""
@@ -49,13 +53,17 @@ class RouteTable:
 
     routes: Mapping[str, Route]
     connections: Mapping[str, Connection]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of providers -> those that the connections have."""
+    asleep: Mapping[str, str] = field(default_factory=dict)
+    """Providers that are known and not on, and their aliases -> how to switch them on, a sentence."""
 
     def resolve(self, name: str) -> Route | None:
         """Find the route of a public name or of `provider/model`; a public name wins. None when nothing serves it."""
         if name in self.routes:
             return self.routes[name]
         provider, _, model = name.partition("/")
-        connection = self.connections.get(provider)
+        connection = self.connections.get(provider) or self.connections.get(self.aliases.get(provider, ""))
         if connection is None or not model or len(model) > _MAX_MODEL_CHARACTERS or not model.isprintable():
             return None
         return Route(name, (_deployment(connection, model),))
@@ -68,6 +76,14 @@ class RouteTable:
         deployed = (f"{d.provider}/{d.model}" for route in self.routes.values() for d in route.deployments)
         alike = nearest(name, [*self.routes, *deployed], n)
         return list(dict.fromkeys([*alike, *corrected]))[:n]
+
+    def advice(self, name: str) -> str | None:
+        """Say, in a sentence, what switches on the provider that a name means; None where it means none that is off."""
+        provider, slash, model = name.partition("/")
+        meant = [provider] if provider in self.asleep else nearest(provider, self.asleep, 1)
+        if not slash or not model or not meant or (meant != [provider] and self.nearest(name, 1)):
+            return None
+        return self.asleep[meant[0]]
 
     def names(self) -> list[str]:
         """The public names, in the order of the file."""
@@ -88,27 +104,36 @@ def build_routes(config: Config, catalogue: Mapping[str, ProviderRow], environ: 
     A provider that the file names (in `providers`, in `use` or in `fallbacks`) must be usable; one that only the
     environment could switch on is left out when it is not.
     """
-    connections = _connections(config, catalogue, environ)
-    routes = {name: Route(name, _deployments(name, config, connections)) for name in config.models}
-    return RouteTable(routes, connections)
+    known = aliases(catalogue)
+    connections = _connections(config, catalogue, known, environ)
+    routes = {name: Route(name, _deployments(name, config, connections, known)) for name in config.models}
+    off = [row for row in catalogue.values() if row.id not in connections]
+    asleep = {name: way_to_switch_on(row) for row in off for name in (row.id, *row.aliases) if name not in connections}
+    return RouteTable(routes, connections, known, asleep)
 
 
 def _connections(
-    config: Config, catalogue: Mapping[str, ProviderRow], environ: Mapping[str, str]
+    config: Config, catalogue: Mapping[str, ProviderRow], known: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, Connection]:
-    entries = dict(config.providers)
-    for path, provider in _named_providers(config):
+    entries = {name: (entry, dotted(("providers", name))) for name, entry in config.providers.items()}
+    for path, named in _named_providers(config):
+        provider = _canonical(named, entries, known)
         if provider not in entries and provider not in catalogue:
-            raise ConfigError(path, f"there is no provider '{provider}'", or_one_of(provider, [*entries, *catalogue]))
-        entries.setdefault(provider, ProviderConfig())
+            raise ConfigError(path, f"there is no provider '{named}'", or_listed(named, catalogue, entries))
+        entries.setdefault(provider, (ProviderConfig(), path))
     for provider in sorted(catalogue):
-        if is_switched_on(catalogue[provider], environ):
-            entries.setdefault(provider, ProviderConfig())
-    timeout_ms = config.routing.timeout_ms
+        if variable := switched_on_by(catalogue[provider], environ):
+            entries.setdefault(provider, (ProviderConfig(), variable))
+    rules = Rules(config.routing.timeout_ms, config.routing.params())
     return {
-        name: connect(name, entry, _row(name, entry, catalogue), environ=environ, timeout_ms=timeout_ms)
-        for name, entry in entries.items()
+        name: connect(name, entry, kind_of(name, entry, catalogue), environ=environ, rules=rules, origin=origin)
+        for name, (entry, origin) in entries.items()
     }
+
+
+def _canonical(provider: str, entries: Container[str], known: Mapping[str, str]) -> str:
+    """Return the name of a provider that may be called by an alias; an entry of that very name wins."""
+    return provider if provider in entries else known.get(provider, provider)
 
 
 def _named_providers(config: Config) -> Iterator[tuple[str, str]]:
@@ -129,25 +154,16 @@ def _fallback_provider(path: str, fallback: str, config: Config) -> tuple[str, s
     return path, provider
 
 
-def _row(name: str, entry: ProviderConfig, catalogue: Mapping[str, ProviderRow]) -> ProviderRow:
-    kind = entry.type or name
-    if kind in catalogue:
-        return catalogue[kind]
-    if entry.type is None:
-        message = f"'{name}' is no provider of the catalogue"
-        raise ConfigError(dotted(("providers", name)), message, did_you_mean(name, catalogue) or "set type")
-    raise ConfigError(dotted(("providers", name, "type")), f"there is no type '{kind}'", or_one_of(kind, catalogue))
-
-
-def _deployments(name: str, config: Config, connections: Mapping[str, Connection]) -> tuple[Deployment, ...]:
+def _deployments(
+    name: str, config: Config, connections: Mapping[str, Connection], known: Mapping[str, str]
+) -> tuple[Deployment, ...]:
     """List a model's own deployments, then those of its fallbacks, nearest first, each (provider, model) once."""
     found: dict[tuple[str, str], Deployment] = {}
     for reached in _with_fallbacks(name, config):
         model = config.models.get(reached) or ModelConfig(deployments=(DeploymentConfig(use=reached),))
         for item in sorted(model.deployments, key=lambda deployment: deployment.order):
-            price = item.price.price() if item.price else None
-            deployment = _deployment(connections[item.provider], item.model, price)
-            found.setdefault((item.provider, item.model), deployment)
+            provider = _canonical(item.provider, connections, known)
+            found.setdefault((provider, item.model), _configured(connections[provider], item))
     return tuple(found.values())
 
 
@@ -166,12 +182,18 @@ def _with_fallbacks(name: str, config: Config) -> list[str]:
     return list(reached)
 
 
-def _deployment(connection: Connection, model: str, price: Price | None = None) -> Deployment:
+def _configured(connection: Connection, item: DeploymentConfig) -> Deployment:
+    found = _deployment(connection, item.model, item.base_model)
+    return replace(found, price=item.price.price()) if item.price else found
+
+
+def _deployment(connection: Connection, model: str, base_model: str | None = None) -> Deployment:
     return Deployment(
         provider=connection.target.provider,
         model=model,
-        target=connection.to(model),
-        price=price or connection.prices.get(model),
+        base_model=base_model or model,
+        target=connection.to(model, base_model),
+        price=connection.prices.get(model) or connection.prices.get(base_model or model),
         pricing_id=connection.pricing_id,
         max_parallel_requests=connection.max_parallel_requests,
     )

@@ -8,92 +8,32 @@ be worse than none.
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from providers.price import Price
+from providers.completion import ParamPolicy
 from router.decision import RetryPolicy
-from router.measures import Count, DurationMs, PriceNanousd, SizeBytes
-from router.values import BaseUrl, DatabaseUrl, HeaderName, HeaderValue, Listen, ModelName, Secret, Use
+from router.measures import Count, DurationMs, SizeBytes
+from router.provider_schema import NO_LIMITS, PriceConfig, param_policy
+from router.section import Section
+from router.values import DatabaseUrl, Listen, ModelName, Secret, Use
 from router.webhook_url import TargetRules
-
-_NO_LIMITS = "provider limits are not enforced in this version"
-
-
-class Section(BaseModel):
-    """One mapping of the file. Unknown keys are errors; an empty section means its defaults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-    planned: ClassVar[Mapping[str, str]] = {}
-    """Keys that have a meaning in Laneway's plan and no effect yet -> why they are refused."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_default(cls, data: object) -> object:
-        return {} if data is None else data
-
-
-def empty_is_no_entry(value: object) -> object:
-    """Take a mapping that was left empty in the file for one without entries."""
-    return {} if value is None else value
-
-
-class PriceConfig(Section):
-    """What one model costs at one provider, in US dollars per million tokens."""
-
-    input_nanousd_per_mtok: PriceNanousd = Field(alias="input")
-    output_nanousd_per_mtok: PriceNanousd = Field(alias="output")
-    cached_input_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cached_input")
-    cache_write_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cache_write")
-
-    def price(self) -> Price:
-        return Price(
-            input_nanousd_per_mtok=self.input_nanousd_per_mtok,
-            output_nanousd_per_mtok=self.output_nanousd_per_mtok,
-            cached_input_nanousd_per_mtok=self.cached_input_nanousd_per_mtok,
-            cache_write_nanousd_per_mtok=self.cache_write_nanousd_per_mtok,
-        )
-
-
-class ProviderConfig(Section):
-    """One vendor account or server: where it is, the credential, how much at once."""
-
-    planned: ClassVar[Mapping[str, str]] = {
-        "api_version": "dated API versions are not spoken in this version",
-        "rpm": _NO_LIMITS,
-        "tpm": _NO_LIMITS,
-        "rpd": _NO_LIMITS,
-    }
-    type: str | None = None
-    """A catalogue id; None means the entry's own name."""
-    api_key: Secret | None = None
-    """None means the catalogue's variable for this provider (only for its own address), or no key."""
-    base_url: BaseUrl | None = None
-    """None means the catalogue's address."""
-    allow_http: bool = False
-    """Send the credential over plain http to a host that is not private."""
-    max_parallel_requests: Count = 256
-    """Calls in flight to this provider in one worker process."""
-    timeout_ms: DurationMs | None = Field(default=None, alias="timeout")
-    """Total time of one call; None means `routing.timeout`."""
-    connect_timeout_ms: DurationMs = Field(default=10_000, alias="connect_timeout")
-    headers: Annotated[dict[HeaderName, HeaderValue], BeforeValidator(empty_is_no_entry)] = {}
-    """Sent with every call; the values are treated as secrets."""
-    prices: Annotated[dict[ModelName, PriceConfig], BeforeValidator(empty_is_no_entry)] = {}
-    """Model at this provider -> its price; wins over the price catalogue, yields to a deployment's own `price`."""
 
 
 class DeploymentConfig(Section):
     """One model at one provider, as a target of a public model name."""
 
     planned: ClassVar[Mapping[str, str]] = {
-        "rpm": _NO_LIMITS,
-        "tpm": _NO_LIMITS,
-        "rpd": _NO_LIMITS,
+        "rpm": NO_LIMITS,
+        "tpm": NO_LIMITS,
+        "rpd": NO_LIMITS,
         "max_parallel_requests": "concurrency is limited per provider in this version (providers.<name>)",
         "weight": "deployments are tried in order in this version, not by weight",
     }
     use: Use
     """`provider/model`: everything after the first slash is the provider's own model name."""
+    base_model: ModelName | None = None
+    """The model behind a name of the account's own, such as an Azure deployment or a Bedrock profile: what it can take
+    and what it costs is looked up under this name."""
     order: Count = 1
     """Deployments with a lower order are tried first; equal ones in the order of the file."""
     price: PriceConfig | None = None
@@ -130,7 +70,6 @@ class RoutingConfig(Section):
     """How long and how often a job is tried."""
 
     planned: ClassVar[Mapping[str, str]] = {
-        "drop_params": "parameters are passed on as they are in this version",
         "strategy": "deployments are tried in order in this version",
         "breaker": "circuit breakers are not built in this version",
     }
@@ -146,6 +85,19 @@ class RoutingConfig(Section):
     """Upper bound of the first wait between tries; it doubles each time."""
     max_retry_delay_ms: DurationMs = Field(default=60_000, alias="max_retry_delay")
     """Where the doubling stops; a provider's own Retry-After is honoured beyond it."""
+    strict_params: bool = False
+    """Refuse a request field that a deployment does not take, instead of leaving out the harmless ones."""
+    drop_params: bool = False
+    """Leave out every request field that a deployment does not take, whatever it changes in the answer."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "RoutingConfig":
+        self.params()
+        return self
+
+    def params(self) -> ParamPolicy:
+        """What becomes of fields that a deployment does not take, unless its provider says otherwise."""
+        return param_policy(self.strict_params, self.drop_params)
 
     def retry_policy(self) -> RetryPolicy:
         """The same bounds in the words of the decision."""

@@ -1,10 +1,11 @@
 """Single values of the configuration - keys, addresses, names, headers - and what each must look like."""
 
 import re
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OWN_HEADERS = frozenset({"authorization", "connection", "content-length", "host", "transfer-encoding"})
@@ -22,7 +23,8 @@ def _secret(value: SecretStr) -> SecretStr:
     return SecretStr(credential(value.get_secret_value()))
 
 
-def _base_url(url: str) -> str:
+def base_url(url: str) -> str:
+    """Take the slashes off an address's end. Raises ValueError for what is no plain http or https address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError('should be a URL such as "https://api.example.com/v1"')
@@ -45,6 +47,11 @@ def _header_value(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isprintable():
         raise ValueError("should be one line of printable characters")
     return value
+
+
+def _setting(value: object) -> object:
+    """Take a date or a number, as YAML reads `api_version: 2024-10-21`, for the text that was written."""
+    return str(value) if isinstance(value, date | int) and not isinstance(value, bool) else value
 
 
 def _listen(value: str) -> str:
@@ -74,8 +81,10 @@ Secret = Annotated[SecretStr, AfterValidator(_secret)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$", max_length=64)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=200)]
 HeaderName = Annotated[str, AfterValidator(_header)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+BaseUrl = Annotated[str, AfterValidator(base_url)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+SettingValue = Annotated[SecretStr, BeforeValidator(_setting), AfterValidator(_header_value)]
 Listen = Annotated[str, AfterValidator(_listen)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Use = Annotated[str, AfterValidator(_use)]

@@ -23,7 +23,7 @@ ARROWS: dict[str, frozenset[str]] = {
 
 OUTSIDE = frozenset({"tests", "bench", "examples"})
 
-ACTING_PROVIDER_MODULES = ("providers.client", "providers.simulator")
+ACTING_PROVIDER_MODULES = ("providers.client", "providers.credentials", "providers.simulator")
 VALUES_ONLY = ("router", "store", "api")
 """Packages that take values from providers and never call one: these modules are closed to them."""
 

@@ -275,7 +275,7 @@ class Engine:
 
     def _price(self, deployment: Deployment, usage: Usage, service_tier: str | None) -> Price | None:
         return deployment.price or self._prices.price(
-            deployment.pricing_id, deployment.model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
+            deployment.pricing_id, deployment.base_model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
         )
 
     def _heed(self, job: ClaimedJob, failure: Failure) -> None:

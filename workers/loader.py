@@ -159,9 +159,9 @@ class Loader:
 
 def unknown_model(name: str, routes: RouteTable) -> str:
     """Say that a model has no route, with the nearest names."""
-    nearest = routes.nearest(name)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-    return f"The model {name[:200]!r} does not exist, or its provider has no key here.{hint}"
+    nearest = " or ".join(routes.nearest(name))
+    hint = routes.advice(name) or (f"Did you mean {nearest}?" if nearest else "")
+    return f"The model {name[:200]!r} does not exist, or its provider has no key here. {hint}".rstrip()
 
 
 def _requests(lines: Lines, endpoint: str) -> list[Request]:

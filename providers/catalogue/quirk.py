@@ -37,3 +37,5 @@ class Quirk(StrEnum):
     """Refuses `stream_options`; it reports usage in streams unasked."""
     SHORT_TOOL_IDS = "short_tool_ids"
     """Takes only nine letters and digits as a tool call's id: other ids are replaced, the same one each time."""
+    TEXT_CONTENT = "text_content"
+    """Takes a message's content as one text only: lists of text parts are joined."""

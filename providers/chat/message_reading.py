@@ -71,7 +71,7 @@ def _read_assistant(message: dict[str, Any], place: str, names: dict[str, str]) 
         raise Unservable(f"{place}.tool_calls must be a list", f"{place}.tool_calls")
     read = tuple(_read_call(call, f"{place}.tool_calls[{at}]") for at, call in enumerate(calls or ()))
     names.update({call.id: call.name for call in read})
-    return AssistantMessage(parts, _read_thoughts(message), read)
+    return AssistantMessage(parts, _read_thoughts(message), read, _signature(message))
 
 
 def _read_call(call: Any, place: str) -> ToolCall:
@@ -92,9 +92,9 @@ def _read_call(call: Any, place: str) -> ToolCall:
     return ToolCall(call_id if type(call_id) is str and call_id else minted, name, text, parsed, _signature(call))
 
 
-def _signature(call: dict[str, Any]) -> str | None:
-    """Find the thought signature where Google's own OpenAI endpoint puts it."""
-    extra = call.get("extra_content")
+def _signature(owner: dict[str, Any]) -> str | None:
+    """Find the thought signature of a call or a message where Google's own OpenAI endpoint puts it."""
+    extra = owner.get("extra_content")
     beside = extra.get("google") if type(extra) is dict else None
     signature = beside.get("thought_signature") if type(beside) is dict else None
     return signature if type(signature) is str and signature else None

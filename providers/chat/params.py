@@ -78,6 +78,14 @@ class Params:
         """Return a field's value and leave it; None where it is absent."""
         return self._fields.get(name)
 
+    def take_all(self, names: Iterable[str]) -> dict[str, Any]:
+        """Take those of some fields that are there, as they came: a provider's own, handed on by their names."""
+        return {name: self._fields.pop(name) for name in names if name in self._fields}
+
+    def leave(self, name: str, value: Any) -> None:
+        """Hand back what the reading of the request took and the dialect cannot express: `settle` decides on it."""
+        self._fields[name] = value
+
     def number(self, name: str, low: float | None = None, high: float | None = None) -> float | int | None:
         """Take a number, moved into `low`..`high`. Raises Unservable for anything else."""
         value = self.take(name)

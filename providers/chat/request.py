@@ -38,6 +38,11 @@ class Thought:
     redacted: str | None = field(default=None, repr=False)
     """The encrypted form, where the provider gave no text."""
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it bears a provider's seal, without which no provider takes it back."""
+        return self.signature is not None or self.redacted is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -62,6 +67,8 @@ class AssistantMessage:
     thoughts: tuple[Thought, ...] = ()
     """From `thinking_blocks`, or from `reasoning_content` without a signature."""
     tool_calls: tuple[ToolCall, ...] = ()
+    signature: str | None = field(default=None, repr=False)
+    """The thought signature beside its text, from the message's own `extra_content`; None without one."""
 
 
 @dataclass(frozen=True, slots=True)

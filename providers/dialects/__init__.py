@@ -4,8 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from providers.completion import Answer, Endpoint, Target
+from providers.dialects.anthropic import AnthropicTranslation
 from providers.dialects.azure import AzureDialect
+from providers.dialects.bedrock import BedrockTranslation
+from providers.dialects.cohere import CohereTranslation
+from providers.dialects.gemini import GeminiTranslation
+from providers.dialects.ollama import OllamaTranslation
 from providers.dialects.openai import OpenAIDialect
+from providers.dialects.translated import TranslatedDialect
+from providers.dialects.vertex import VertexTranslation
 from providers.dialects.wire import NO_WISH, WireRequest, WireResponse, Wish
 from providers.failure import Failure
 
@@ -61,8 +68,14 @@ class Dialect(Protocol):
 
 
 _DIALECTS: Mapping[str, Callable[[], Dialect]] = {
+    "anthropic": lambda: TranslatedDialect(AnthropicTranslation()),
     "azure": AzureDialect,
+    "bedrock": lambda: TranslatedDialect(BedrockTranslation()),
+    "cohere": lambda: TranslatedDialect(CohereTranslation()),
+    "gemini": lambda: TranslatedDialect(GeminiTranslation()),
+    "ollama": lambda: TranslatedDialect(OllamaTranslation()),
     "openai": OpenAIDialect,
+    "vertex": lambda: TranslatedDialect(VertexTranslation()),
 }
 """One line a dialect, in order of its name."""
 

@@ -113,8 +113,8 @@ def mended_usage(usage: Any) -> dict[str, Any] | None:
 
 
 def whole(value: Any) -> int | None:
-    """Return a number as an integer where it is one, None for anything else."""
-    if type(value) is float and value.is_integer():
+    """Return a number as an integer where it is one that a float holds exactly, None for anything else."""
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value if type(value) is int else None
 

@@ -18,6 +18,7 @@ _SAME_AS = {
 _BROKEN = {
     "error": ErrorClass.SERVER_ERROR,
     "network_error": ErrorClass.SERVER_ERROR,
+    "timeout": ErrorClass.TIMEOUT,
     "insufficient_system_resource": ErrorClass.OVERLOADED,
 }
 _HINTS = (

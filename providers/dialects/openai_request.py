@@ -99,7 +99,16 @@ def _change_messages(messages: list[dict[str, Any]], quirks: frozenset[str]) -> 
             named = True
         if Quirk.SHORT_TOOL_IDS in quirks:
             _shorten_tool_ids(message)
+        if Quirk.TEXT_CONTENT in quirks:
+            _join_texts(message)
     return ["messages[].name"] if named else []
+
+
+def _join_texts(message: dict[str, Any]) -> None:
+    """Make one text of a list of text parts; a list with anything else is left for the server to refuse."""
+    parts = message.get("content")
+    if isinstance(parts, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        message["content"] = "\n".join(str(part.get("text", "")) for part in parts)
 
 
 def _shorten_tool_ids(message: dict[str, Any]) -> None:

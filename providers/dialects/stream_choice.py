@@ -17,7 +17,7 @@ from providers.failure import ErrorClass
 
 RARE_DELTA_FIELDS = ("function_call", "audio", "annotations")
 _AUDIO = {"id": str, "data": str, "transcript": str, "expires_at": int}
-_LISTS = frozenset({"reasoning_details", "annotations"})
+_LISTS = frozenset({"annotations", "images", "reasoning_details", "thinking_blocks"})
 _NOT_GATHERED = frozenset({"role", "tool_calls", "index"})
 
 

@@ -88,4 +88,5 @@ class TranslatedDialect:
         options = body.get("stream_options")
         usage = type(options) is dict and options.get("include_usage") is True
         draft = self._translation.chat(chat, target, stream=stream)
-        return draft, chat.params, Wish(usage, chat.choices, json_tool=draft.json_tool)
+        choices = chat.choices if chat.params.peek("n") is None else 1  # handed back: the provider makes only one
+        return draft, chat.params, Wish(usage, choices, json_tool=draft.json_tool)

@@ -67,6 +67,8 @@ class Behaviour(StrEnum):
     """A good answer without `usage`."""
     BAD_USAGE = "sim-bad-usage"
     """A good answer with a negative and an absurdly large token count."""
+    STREAM_ERROR = "sim-stream-error"
+    """A stream that breaks off half way with an error event; 500 where no stream was asked for."""
     FLAKY = "sim-flaky"
     """500 for the first call of each distinct request body, good answers afterwards."""
     FLAKY_LIMITED = "sim-flaky-429"

@@ -1,4 +1,4 @@
-"""The chat completion: a deterministic answer to `POST /v1/chat/completions`.
+"""The chat completion: a deterministic answer to a chat request in OpenAI's terms.
 
 The text is a pure function of the request: it quotes the start of the last user message and gives a checksum of the
 whole of it, so that a test can tell whose answer it holds.
@@ -6,25 +6,19 @@ whole of it, so that a test can tell whose answer it holds.
 
 import zlib
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Final
 
 import orjson
 
 from providers.simulator.refusals import bad_request
 from providers.simulator.specimen import specimen
+from providers.simulator.thought import thought
 from providers.simulator.tokens import CHARS_PER_TOKEN, Usage, cached_tokens, prompt_tokens, text_tokens
+from providers.simulator.tool_calling import Tool, tools_to_call
 
 _QUOTE_CHARS: Final = 160
 _CHOICES_LIMIT: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A function the answer shall call."""
-
-    name: str
-    parameters: object
-    """JSON schema of its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +27,22 @@ class ChatRequest:
 
     model: str
     question: str
-    """The last user message; for a conversation that ends with a tool's result, that result."""
+    """The last user message; for a conversation that ends with results of tools, these."""
     usage: Usage
     """Prompt side only."""
     choices: int
     max_tokens: int | None
     """Bound on each choice's tokens; null is none."""
     stops: tuple[str, ...]
-    tool: Tool | None
+    tools: tuple[Tool, ...]
+    """The functions the answer shall call; empty for an answer in words."""
     schema: object | None
     """JSON schema the text must satisfy; `{}` for any object; null for free text."""
     stream: bool
     include_usage: bool
     """Whether a stream ends with a usage chunk."""
+    thinks: bool = False
+    """Whether the answer begins with a thought, as `reasoning_content`."""
 
 
 def read_chat(body: dict[str, Any]) -> ChatRequest:
@@ -64,7 +61,7 @@ def read_chat(body: dict[str, Any]) -> ChatRequest:
         choices=_count(body, "n", _CHOICES_LIMIT) or 1,
         max_tokens=_count(body, "max_completion_tokens") or _count(body, "max_tokens"),
         stops=_stops(body.get("stop")),
-        tool=_tool(body, messages, question) if body.get("tools") else None,
+        tools=tools_to_call(body, messages, question) if body.get("tools") else (),
         schema=_schema(body.get("response_format")),
         stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
@@ -78,7 +75,10 @@ def complete(request: ChatRequest, answer_id: str, created_at_s: int) -> tuple[d
         choice, tokens = _choice(request, index, f"call_{answer_id}_{index}")
         choices.append(choice)
         completion_tokens += tokens
-    usage = Usage(request.usage.prompt_tokens, completion_tokens, request.usage.cached_tokens)
+    thinking_tokens = text_tokens(thought(request.question)) * request.choices if request.thinks else 0
+    usage = Usage(
+        request.usage.prompt_tokens, completion_tokens + thinking_tokens, request.usage.cached_tokens, thinking_tokens
+    )
     answer = {
         "id": f"chatcmpl-{answer_id}",
         "object": "chat.completion",
@@ -103,15 +103,30 @@ def reply_text(question: str, index: int = 0) -> str:
 
 def _choice(request: ChatRequest, index: int, call_id: str) -> tuple[dict[str, Any], int]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
-    if request.tool is not None:
-        arguments = orjson.dumps(specimen(request.tool.parameters, request.question) or {}).decode()
-        function = {"name": request.tool.name, "arguments": arguments}
-        message["tool_calls"] = [{"id": call_id, "type": "function", "function": function}]
-        tokens, reason = text_tokens(request.tool.name) + text_tokens(arguments), "tool_calls"
+    if request.thinks:
+        message["reasoning_content"] = thought(request.question)
+    if request.tools:
+        functions = [_called(tool, request.question) for tool in request.tools]
+        ids = [f"{call_id}_{number}" if number else call_id for number in range(len(functions))]
+        calls = zip(ids, functions, strict=True)
+        message["tool_calls"] = [{"id": one, "type": "function", "function": function} for one, function in calls]
+        tokens = sum(text_tokens(function["name"]) + text_tokens(function["arguments"]) for function in functions)
+        reason = "tool_calls"
     else:
         message["content"], reason = _bounded(request, _text(request, index))
         tokens = text_tokens(message["content"])
     return {"index": index, "message": message, "logprobs": None, "finish_reason": reason}, tokens
+
+
+def stop_word(request: ChatRequest, text: str) -> str | None:
+    """Return the stop word before which the first choice, this text, was ended; None if it ended by itself."""
+    whole = _text(request, 0)
+    return next((stop for stop in request.stops if len(text) < len(whole) and whole.startswith(text + stop)), None)
+
+
+def _called(tool: Tool, question: str) -> dict[str, str]:
+    arguments = orjson.dumps(specimen(tool.parameters, question) or {}).decode()
+    return {"name": tool.name, "arguments": arguments}
 
 
 def _text(request: ChatRequest, index: int) -> str:
@@ -130,8 +145,11 @@ def _bounded(request: ChatRequest, text: str) -> tuple[str, str]:
 
 
 def _question(messages: list[dict[str, Any]]) -> str:
+    if messages[-1]["role"] == "tool":
+        results = takewhile(lambda message: message["role"] == "tool", reversed(messages))
+        return " ".join(reversed([_content_text(result.get("content")) for result in results]))
     for message in reversed(messages):
-        if message["role"] in ("user", "tool"):
+        if message["role"] == "user":
             return _content_text(message.get("content"))
     return _content_text(messages[-1].get("content"))
 
@@ -172,35 +190,3 @@ def _schema(response_format: object) -> object | None:
         raise bad_request(message, "response_format")
     schema: object = named["schema"]
     return schema
-
-
-def _tool(body: dict[str, Any], messages: list[dict[str, Any]], question: str) -> Tool | None:
-    """Return the function to call: the one forced, else the first one the last user message names."""
-    offered = [_offered(tool) for tool in body["tools"]] if isinstance(body["tools"], list) else []
-    if not offered or None in offered:
-        raise bad_request("'tools' must be a list of functions with a name.", "tools")
-    tools = {tool.name: tool for tool in offered if tool}
-    choice = body.get("tool_choice", "auto")
-    if isinstance(choice, dict):
-        function = choice.get("function")
-        name = function.get("name") if isinstance(function, dict) else None
-        if name not in tools:
-            raise bad_request(f"'tool_choice' names the function {name!r}, which is not in 'tools'.", "tool_choice")
-        return tools[name]
-    if choice == "none" or messages[-1]["role"] == "tool":
-        return None
-    asked = question.lower()
-    named = next((tool for tool in tools.values() if _spoken(tool.name) in asked or tool.name.lower() in asked), None)
-    return named or (next(iter(tools.values())) if choice == "required" or "tool" in asked else None)
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ").lower()
-
-
-def _offered(tool: object) -> Tool | None:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
-    if not isinstance(function, dict) or not isinstance(name, str) or not name:
-        return None
-    return Tool(name, function.get("parameters") or {"type": "object"})

@@ -38,9 +38,9 @@ def _parts(choice: dict[str, Any]) -> Iterator[dict[str, object]]:
         function = call["function"]
         opening = {"index": number, "id": call["id"], "type": "function"}
         yield _part(choice, {"tool_calls": [{**opening, "function": {"name": function["name"], "arguments": ""}}]})
-        for piece in _pieces(function["arguments"]):
+        for piece in pieces(function["arguments"]):
             yield _part(choice, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
-    for piece in _pieces(message["content"] or ""):
+    for piece in pieces(message["content"] or ""):
         yield _part(choice, {"content": piece})
     yield _part(choice, {}, choice["finish_reason"])
 
@@ -49,6 +49,7 @@ def _part(choice: dict[str, Any], delta: dict[str, object], reason: str | None =
     return {"index": choice["index"], "delta": delta, "logprobs": None, "finish_reason": reason}
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
+    """Yield a text in the pieces in which it is streamed."""
     for start in range(0, len(text), _PIECE_CHARS):
         yield text[start : start + _PIECE_CHARS]

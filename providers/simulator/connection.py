@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._authorization = b""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._attempt: bytes | None = None
         self._expects = False
 
@@ -91,7 +92,7 @@ class Connection(asyncio.Protocol):
             self._give_up(Refusal(414, "The request target is too long."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser hook: one header; only three matter here."""
+        """Parser hook: one header; the two that every call is asked for are kept apart."""
         size = len(name)
         if size == 13 and name.lower() == b"authorization":
             self._authorization = value
@@ -99,6 +100,8 @@ class Connection(asyncio.Protocol):
             self._attempt = value
         elif size == 6 and name.lower() == b"expect":
             self._expects = True
+        else:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Parser hook: say `100 Continue` to a client that waits for it."""
@@ -117,11 +120,14 @@ class Connection(asyncio.Protocol):
         """Parser hook: the request is whole; serve it, or queue it behind the one in hand."""
         if self._closing:
             return
+        path, _, query = self._url.decode("latin-1").partition("?")
         request = Request(
             method=self._parser.get_method().decode("latin-1"),
-            path=self._url.partition(b"?")[0].decode("latin-1"),
+            path=path,
+            query=query,
             body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
             authorization=self._authorization,
+            headers=self._headers,
             attempt=self._attempt,
             keep_alive=self._parser.should_keep_alive(),
         )

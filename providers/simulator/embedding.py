@@ -1,4 +1,4 @@
-"""The embedding: deterministic unit vectors for `POST /v1/embeddings`."""
+"""The embedding: deterministic unit vectors for an embeddings request in OpenAI's terms."""
 
 import base64
 import hashlib
@@ -28,6 +28,8 @@ class EmbeddingRequest:
     dimensions: int
     base64: bool
     """Whether vectors go out as little-endian 32-bit floats in base64 rather than as lists."""
+    several: bool
+    """Whether the input was a list."""
 
 
 def read_embedding(body: dict[str, Any]) -> EmbeddingRequest:
@@ -40,7 +42,10 @@ def read_embedding(body: dict[str, Any]) -> EmbeddingRequest:
     encoding = body.get("encoding_format") or "float"
     if encoding not in ("float", "base64"):
         raise bad_request("'encoding_format' must be float or base64.", "encoding_format")
-    return EmbeddingRequest(body["model"], _inputs(body.get("input")), dimensions, encoding == "base64")
+    inputs = body.get("input")
+    return EmbeddingRequest(
+        body["model"], _inputs(inputs), dimensions, base64=encoding == "base64", several=isinstance(inputs, list)
+    )
 
 
 def embed(request: EmbeddingRequest) -> tuple[dict[str, Any], Usage]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from providers.simulator import wire
-from providers.simulator.answers import Answer, Manner
+from providers.simulator.answer import Answer, Manner
 from providers.simulator.bill import Outcome
 from providers.simulator.connection import Connection
 from providers.simulator.settings import Price, Settings

@@ -25,12 +25,13 @@ class Permit:
     """How long until the bucket is full."""
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Return OpenAI's rate limit headers."""
+        """Return OpenAI's rate limit headers, with the precise wait of a refused call."""
         reset = f"{self.full_in_ms}ms" if self.full_in_ms < 1_000 else f"{self.full_in_ms / 1_000:.3f}s"
         return (
             ("x-ratelimit-limit-requests", str(self.limit)),
             ("x-ratelimit-remaining-requests", str(self.remaining)),
             ("x-ratelimit-reset-requests", reset),
+            *([] if self.granted else [("retry-after-ms", str(self.wait_ms))]),
         )
 
 

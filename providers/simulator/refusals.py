@@ -1,4 +1,4 @@
-"""Refusals: error answers in OpenAI's shape."""
+"""Refusals: why a call is not served, with the error body of OpenAI's shape; other shapes are the faces' business."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,20 @@ from providers.simulator.behaviours import Behaviour
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer other than a completion: an HTTP status and OpenAI's `error` object."""
+    """An answer other than a completion, in the terms of OpenAI's `error` object; faces write it in their own."""
 
     status: int
     message: str
     type: str = "invalid_request_error"
     code: str | None = None
     param: str | None = None
+    retry_after_s: int | None = None
+    """After how long the same call may be tried again; null says nothing of it."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Further response headers, names in lower case."""
+    """Further response headers as the face in question spells them, names in lower case."""
 
     def body(self) -> bytes:
-        """Return the JSON body."""
+        """Return the JSON body in OpenAI's shape."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return orjson.dumps({"error": error})
 
@@ -44,9 +46,8 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
 
 
 def rate_limited(message: str, retry_after_s: int, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
-    """Return a 429 with `retry-after` in whole seconds."""
-    wait = ("retry-after", str(retry_after_s))
-    return Refusal(429, message, "requests", "rate_limit_exceeded", headers=(wait, *headers))
+    """Return a 429."""
+    return Refusal(429, message, "requests", "rate_limit_exceeded", retry_after_s=retry_after_s, headers=headers)
 
 
 def for_status(status: int, retry_after_s: int) -> Refusal:
@@ -55,8 +56,7 @@ def for_status(status: int, retry_after_s: int) -> Refusal:
         return rate_limited("Rate limit reached (simulated).", retry_after_s)
     kind, code = _KINDS.get(status, ("server_error" if status >= 500 else "invalid_request_error", None))
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
-    headers = (("retry-after", str(retry_after_s)),) if status == 503 else ()
-    return Refusal(status, f"{name} (simulated).", kind, code, headers=headers)
+    return Refusal(status, f"{name} (simulated).", kind, code, retry_after_s=retry_after_s if status == 503 else None)
 
 
 def for_behaviour(behaviour: Behaviour, retry_after_s: int) -> Refusal | None:

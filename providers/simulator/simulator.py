@@ -1,7 +1,6 @@
 """The simulator: decides what each call is answered, and keeps the bill."""
 
 import asyncio
-import hmac
 import time
 import zlib
 from dataclasses import replace
@@ -10,12 +9,16 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from providers.simulator import wire
-from providers.simulator.answers import CALL_PATHS, Answer, generate, redirect_answer, refusal_answer
+from providers.simulator.answer import Answer, redirect_answer
 from providers.simulator.behaviours import FLAKY, Behaviour
 from providers.simulator.bill import Bill, Entry, Outcome
 from providers.simulator.bill_file import BillFile
 from providers.simulator.connection import Connection
 from providers.simulator.exchange import Caller, Exchange
+from providers.simulator.faces import face_of
+from providers.simulator.faces.face import Face, Headers
+from providers.simulator.faces.openai import OpenAIFace
+from providers.simulator.generation import generate
 from providers.simulator.limits import Bucket
 from providers.simulator.refusals import Refusal, Refused, bad_request, for_behaviour, for_status, rate_limited
 from providers.simulator.settings import Settings
@@ -29,12 +32,12 @@ class Simulator:
     """One simulated provider; its connections hand it their requests."""
 
     def __init__(self, settings: Settings, *, api_key: str | None, loop: asyncio.AbstractEventLoop) -> None:
-        """Make a provider with an empty bill; with `api_key`, calls need it as their bearer token."""
+        """Make a provider with an empty bill; with `api_key`, calls need it, each where its face looks for it."""
         self.settings = settings
         self.bill = Bill(f"{time.time_ns() // 1_000_000:x}")
         self.bill_file: BillFile | None = None
         self.tally = Tally()
-        self._bearer = f"Bearer {api_key}".encode() if api_key else None
+        self._key = api_key.encode() if api_key else None
         self._loop = loop
         self._bodies: set[int] = set()
         self._open: set[Exchange] = set()
@@ -67,8 +70,9 @@ class Simulator:
             self.bill_file.close()
 
     def handle(self, connection: Connection, request: Request) -> None:
-        """Serve one request to a `/v1` path."""
-        if request.path not in CALL_PATHS or request.method != "POST":
+        """Serve one request to a path outside `/sim/`."""
+        face = face_of(request.path)
+        if face is None or request.method != "POST":
             self._look_up(connection, request)
             return
         exchange = self._begin(connection, request)
@@ -78,9 +82,9 @@ class Simulator:
             exchange.end(Outcome.REFUSED)
             return
         try:
-            answer, delay_ms = self._answer(exchange, request)
+            answer, delay_ms = self._answer(face, exchange, request)
         except Refused as refused:
-            answer, delay_ms = refusal_answer(refused.refusal), 0
+            answer, delay_ms = face.refuse(refused.refusal, self._call_id(exchange)), 0
         exchange.run(answer, delay_ms)
 
     def _begin(self, connection: Connection, request: Request) -> Exchange:
@@ -92,14 +96,17 @@ class Simulator:
         self._open.add(exchange)
         return exchange
 
-    def _answer(self, exchange: Exchange, request: Request) -> tuple[Answer, int]:
+    def _call_id(self, exchange: Exchange) -> str:
+        return f"{self.bill.run}-{exchange.caller.number}"
+
+    def _answer(self, face: Face, exchange: Exchange, request: Request) -> tuple[Answer, int]:
         """Return the answer and its latency in milliseconds; raises Refused."""
         if self.settings.status_override is not None:
             _refuse(for_status(self.settings.status_override, self.settings.retry_after_s))
-        self._authenticate(request)
+        self._authenticate(face, request)
         body = _parsed(request.body)
-        exchange.model = model = body["model"]
-        headers = self._take_permits()
+        exchange.model = model = face.model(body)
+        headers = self._take_permits(face)
         self._throw_dice()
         behaviour = _behaviour(model)
         refusal = self._refusal(behaviour, request.body)
@@ -108,10 +115,9 @@ class Simulator:
         if behaviour is Behaviour.REDIRECT:
             return redirect_answer(self.settings.redirect_url), 0
         exchange.price = self.settings.price(model)
-        call_id = f"{self.bill.run}-{exchange.caller.number}"
-        now_s = exchange.caller.started_at_ms // 1_000
-        answer, exchange.usage = generate(behaviour, request.path, body, call_id, now_s)
-        answer = replace(answer, headers=(("x-request-id", call_id), *headers, *answer.headers))
+        call_id, now_s = self._call_id(exchange), exchange.caller.started_at_ms // 1_000
+        answer, exchange.usage = generate(behaviour, face, request, body, call_id=call_id, now_s=now_s)
+        answer = replace(answer, headers=(*face.marks(call_id), *headers, *answer.headers))
         return answer, self._delay_ms(behaviour, request.body)
 
     def _delay_ms(self, behaviour: Behaviour, body: bytes) -> int:
@@ -120,11 +126,11 @@ class Simulator:
         latency = self._latency
         return latency.low_ms if latency.low_ms == latency.high_ms else latency.draw_ms(zlib.crc32(body))
 
-    def _authenticate(self, request: Request) -> None:
-        if self._bearer is not None and not hmac.compare_digest(request.authorization, self._bearer):
+    def _authenticate(self, face: Face, request: Request) -> None:
+        if self._key is not None and not face.admits(request, self._key):
             _refuse(Refusal(401, "Incorrect API key provided (simulated).", code="invalid_api_key"))
 
-    def _take_permits(self) -> tuple[tuple[str, str], ...]:
+    def _take_permits(self, face: Face) -> Headers:
         """Keep to the simulator's own limits; returns the rate limit headers."""
         parallel = self.settings.max_parallel
         if parallel is not None and self.tally.in_flight > parallel:
@@ -132,11 +138,10 @@ class Simulator:
         if self._bucket is None:
             return ()
         permit = self._bucket.take(time.monotonic_ns())
-        headers = permit.headers()
+        headers = face.limits(permit)
         if not permit.granted:
             message = f"Rate limit reached: {permit.limit} requests a minute. Try again in {permit.wait_ms}ms."
-            precise = ("retry-after-ms", str(permit.wait_ms))
-            _refuse(rate_limited(message, -(-permit.wait_ms // 1_000), (precise, *headers)))
+            _refuse(rate_limited(message, -(-permit.wait_ms // 1_000), headers))
         return headers
 
     def _throw_dice(self) -> None:
@@ -195,9 +200,9 @@ class Simulator:
     def _models(self, request: Request) -> bytes:
         if self.settings.status_override is not None:
             _refuse(for_status(self.settings.status_override, self.settings.retry_after_s))
-        self._authenticate(request)
+        self._authenticate(OpenAIFace(chat=True), request)
         name = request.path.removeprefix("/v1/models/")
-        if request.path in CALL_PATHS or (request.path.startswith("/v1/models") and request.method != "GET"):
+        if face_of(request.path) is not None or (request.path.startswith("/v1/models") and request.method != "GET"):
             _refuse(Refusal(405, f"Not allowed: {request.method} {request.path}."))
         if request.path == "/v1/models":
             return orjson.dumps({"object": "list", "data": [self._model(one) for one in Behaviour]})
@@ -220,8 +225,6 @@ def _parsed(body: bytes) -> dict[str, Any]:
         raise bad_request(f"The body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):
         raise bad_request("The body must be a JSON object.")
-    if not isinstance(value.get("model"), str) or not value["model"]:
-        raise bad_request("You must provide a 'model' parameter.", "model")
     return value
 
 

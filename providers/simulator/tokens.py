@@ -26,6 +26,8 @@ class Usage:
     completion_tokens: int = 0
     cached_tokens: int = 0
     """The part of the prompt that was read from the cache; billed like the rest."""
+    reasoning_tokens: int = 0
+    """The part of the completion that was a thought."""
 
     def to_json(self) -> dict[str, object]:
         """Return OpenAI's `usage` object of a chat answer."""
@@ -34,8 +36,18 @@ class Usage:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens, "audio_tokens": 0},
         }
+
+
+def reported(answer: dict[str, Any]) -> Usage | None:
+    """Return what an answer in OpenAI's shape says it used, whether or not that is true; None if it does not say."""
+    usage = answer.get("usage")
+    if usage is None:
+        return None
+    cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    reasoning = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
+    return Usage(usage["prompt_tokens"], usage.get("completion_tokens", 0), cached, reasoning)
 
 
 def text_tokens(text: str) -> int:

@@ -1,10 +1,12 @@
 """The wire: HTTP/1.1 requests as read and response heads as bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream; charset=utf-8"
 CHUNK_END: Final = b"0\r\n\r\n"
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
@@ -16,13 +18,26 @@ class Request:
     method: str
     path: str
     """Path without query, percent-encoding left as it came."""
+    query: str
+    """What follows the `?`, percent-encoding left as it came; empty if there is none."""
     body: bytes
     authorization: bytes
     """Value of the header, empty if absent."""
+    headers: Sequence[tuple[bytes, bytes]]
+    """The other headers, names as they came."""
     attempt: bytes | None
     """Value of `x-laneway-attempt`."""
     keep_alive: bool
     """Whether the connection may stay open after the answer."""
+
+    def header(self, name: bytes) -> bytes:
+        """Return one of the other headers by its name in lower case; empty if absent."""
+        return next((value for key, value in self.headers if key.lower() == name), b"")
+
+    def bearer(self) -> bytes:
+        """Return the token of an `Authorization: Bearer` header; empty if there is none."""
+        scheme, _, token = self.authorization.partition(b" ")
+        return token if scheme.lower() == b"bearer" else b""
 
 
 def head(

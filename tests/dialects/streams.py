@@ -75,9 +75,12 @@ def sse(*chunks: Any, done: bool = True) -> bytes:
 
 
 def read(*pieces: bytes, include_usage: bool = False, choices: int = 1, **changes: Any) -> Read:
-    """Read a body to its end; what is handed on is held against the official types. `changes` are the target's."""
-    response = WireResponse(200, EVENTS, b"")
-    stream = dialect("openai").open_stream(response, Wish(include_usage, choices), target(**changes))
+    """Read a body to its end; what is handed on is held against the official types.
+
+    `changes` are the target's, its dialect among them.
+    """
+    response, deployment = WireResponse(200, EVENTS, b""), target(**changes)
+    stream = dialect(deployment.dialect).open_stream(response, Wish(include_usage, choices), deployment)
     chunks = [chunk for each in pieces for chunk in stream.feed(each)]
     chunks += stream.end()
     result = Read(chunks, stream.outcome())

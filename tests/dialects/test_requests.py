@@ -144,7 +144,7 @@ def test_a_value_that_asks_for_nothing_goes_without_a_word(quirk: Quirk, idle: d
 
 
 def test_every_quirk_has_an_effect_or_a_reason() -> None:
-    in_messages = {Quirk.SYSTEM_ROLE, Quirk.NO_MESSAGE_NAMES, Quirk.SHORT_TOOL_IDS}
+    in_messages = {Quirk.SYSTEM_ROLE, Quirk.NO_MESSAGE_NAMES, Quirk.SHORT_TOOL_IDS, Quirk.TEXT_CONTENT}
     assert {*DROPS, *RENAMES, *in_messages, Quirk.NO_STREAM_OPTIONS} == set(Quirk)
 
 
@@ -170,6 +170,15 @@ def test_tool_ids_are_shortened_the_same_way_on_both_sides_of_the_call() -> None
     assert call["tool_calls"][0]["id"] == result["tool_call_id"] == short_tool_id("call_long_id")
     assert len(result["tool_call_id"]) == 9
     assert result["tool_call_id"].isalnum()
+
+
+def test_lists_of_texts_become_one_text_where_no_list_is_taken() -> None:
+    texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    mixed = [*texts, {"type": "image_url", "image_url": {"url": "https://x.test/i.png"}}]
+    messages = [{"role": "user", "content": content} for content in (texts, mixed, "c", None)]
+    contents = [message["content"] for message in sent({"messages": messages}, Quirk.TEXT_CONTENT)["messages"]]
+    assert contents == ["a\nb", mixed, "c", None]
+    assert sent({"messages": messages})["messages"][0]["content"] == texts
 
 
 def test_an_id_that_fits_stays() -> None:

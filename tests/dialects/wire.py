@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from providers.completion import Answer, Endpoint, Target
-from providers.dialects import WireResponse, dialect
+from providers.dialects import WireRequest, WireResponse, Wish, dialect
+from providers.dialects.wire import NO_WISH
 from providers.failure import Failure
 
 KEY = "sk-test-0123456789abcdef"
@@ -54,13 +55,28 @@ def with_message(**changes: Any) -> dict[str, Any]:
     return with_choice(message={**PLAIN["choices"][0]["message"], **changes})
 
 
+def encode(
+    request: Any, *, endpoint: Endpoint = Endpoint.CHAT, stream: bool = False, **changes: Any
+) -> WireRequest | Failure:
+    """Encode a caller's request; `changes` are the target's, its dialect among them."""
+    deployment = target(**changes)
+    return dialect(deployment.dialect).encode(endpoint, orjson.dumps(request), deployment, stream=stream)
+
+
 def decode(
-    body: Any, *, status: int = 200, headers: dict[str, str] | None = None, endpoint: Endpoint = Endpoint.CHAT
+    body: Any,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    endpoint: Endpoint = Endpoint.CHAT,
+    wish: Wish = NO_WISH,
+    **changes: Any,
 ) -> Answer | Failure:
-    """Decode a body, given as bytes or as a value to write as JSON."""
+    """Decode a body, given as bytes or as a value to write as JSON. `changes` are the target's."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
     response = WireResponse(status, {**JSON, **(headers or {})}, content)
-    return dialect("openai").decode(endpoint, response, target())
+    deployment = target(**changes)
+    return dialect(deployment.dialect).decode(endpoint, response, deployment, wish)
 
 
 def answer(body: Any, **kwargs: Any) -> tuple[Answer, dict[str, Any]]:

@@ -108,12 +108,12 @@ async def test_a_chunked_answer_is_read_to_its_end(client: ProviderClient) -> No
 
 
 async def test_what_a_server_does_not_take_is_reported_with_the_answer(client: ProviderClient) -> None:
-    body = orjson.dumps({"messages": [], "logit_bias": {}})
+    body = orjson.dumps({"messages": [], "seed": 7})
     async with scripted(answering(http())) as server:
-        target = Target("acme", "openai", server.base_url, "m", quirks=frozenset({Quirk.NO_LOGIT_BIAS}))
+        target = Target("acme", "openai", server.base_url, "m", quirks=frozenset({Quirk.NO_SEED}))
         outcome = await client.call(target, Endpoint.CHAT, body, attempt_id="a", timeout_ms=5_000)
     assert isinstance(outcome, Answer)
-    assert outcome.dropped_params == ("logit_bias",)
+    assert outcome.dropped_params == ("seed",)
 
 
 async def test_a_refusal_is_classified_with_its_delay(client: ProviderClient) -> None:

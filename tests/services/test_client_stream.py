@@ -208,6 +208,15 @@ async def test_a_server_that_does_not_stream_is_handed_on_in_one_chunk(client: P
     assert outcome.usage == Usage(3, 1)
 
 
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/vnd.amazon.eventstream", "application/jsonl"])
+async def test_a_stream_is_one_whatever_its_content_type_calls_it(client: ProviderClient, kind: str) -> None:
+    body = http(HELLO + END).replace(b"application/json", kind.encode(), 1)
+    async with scripted(after_request(write(body))) as server:
+        text, outcome = await collect(client, server.base_url)
+    assert text == "Hello"
+    assert isinstance(outcome, Answer)
+
+
 async def test_a_page_of_html_is_no_stream(client: ProviderClient) -> None:
     page = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>"
     async with scripted(after_request(write(page))) as server:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import main
 from bench.caller import Caller, Order, find_wrong
+from bench.dialect_run import PROMPT_BYTES
 from bench.laneway_run import check_output, write_input
 from bench.peers import run_peer
 from bench.processes import Reading, Role, costs, role_of, sum_costs
 from bench.profile import self_times
 from bench.questions import question
 from bench.sync_run import ROUNDS, Side, SyncPlan
+from providers.dialects import dialect_names
 from providers.simulator.chat import reply_text
 from providers.simulator.process import SimulatorProcess
 
@@ -146,3 +149,13 @@ def test_the_sync_side_is_compared_with_its_provider(tmp_path: Path) -> None:
     for each in rungs:
         assert each["added_p50_ms"] > 0
         assert each["requests"] >= 12
+
+
+def test_every_dialect_is_measured_against_the_simulator(tmp_path: Path) -> None:
+    target = tmp_path / "dialects.json"
+    assert main(["--dialects", "--quick", "--json", str(target)]) == 0
+    costs = json.loads(target.read_text())["dialects"]
+    assert [cost["dialect"] for cost in costs] == list(dialect_names())
+    for cost in costs:
+        assert min(cost["encode_us"], cost["decode_us"]) > 0
+        assert cost["request_bytes"] > PROMPT_BYTES

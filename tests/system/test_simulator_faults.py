@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from providers.simulator.answers import gzip_bomb
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.process import SimulatorProcess
+from providers.simulator.spoiling import gzip_bomb
 
 FLAGS = ["--slow-ms", "300", "--drip-ms", "1", "--huge-bytes", "3000000", "--retry-after-s", "7"]
 CHAT = "/v1/chat/completions"

@@ -19,7 +19,7 @@ NOW = 1_000_000
 
 
 def deployment(provider: str) -> Deployment:
-    return Deployment(provider, "m", Target(provider, "openai", "http://x/v1", "m"), PRICE, None, 8)
+    return Deployment(provider, "m", "m", Target(provider, "openai", "http://x/v1", "m"), PRICE, None, 8)
 
 
 ROUTE = Route("fast", (deployment("one"), deployment("two")))

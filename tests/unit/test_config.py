@@ -7,10 +7,12 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from providers.catalogue import Auth, Quirk
+from providers.dialects import dialect_names
 from providers.price import Price
 from router.config import Config, ConfigError, parse_config
 from router.decision import RetryPolicy
-from router.schema import Section
+from router.section import Section
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,7 +153,7 @@ def test_planned_settings_are_no_settings_yet(section: type[Section]) -> None:
         ("models: {a: {deployments: [{use: p/m, weight: 5}]}}", "models.a.deployments[0].weight"),
         ("models: {a: {deployments: [{use: p/m}], defaults: {}}}", "models.a.defaults"),
         ("providers: {p: {tpm: 5}}", "providers.p.tpm"),
-        ("routing: {drop_params: true}", "routing.drop_params"),
+        ("routing: {breaker: {}}", "routing.breaker"),
         ("model_list: []", "model_list"),
         ("broker: {url: embedded}", "broker"),
     ],
@@ -267,3 +269,10 @@ def test_the_schema_for_editors_uses_the_names_of_the_file() -> None:
     routing = schema["$defs"]["RoutingConfig"]["properties"]
     assert {"timeout", "retry_delay"} <= set(routing)
     assert routing["timeout"]["anyOf"][0] == {"type": "string"}
+
+
+def test_the_page_on_configuration_names_every_quirk_dialect_and_way_of_auth() -> None:
+    page = (ROOT / "docs" / "config.md").read_text()
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("- `")}
+    assert set(Quirk) <= listed
+    assert all(f"`{word}`" in page for word in (*Auth, *dialect_names()))

@@ -53,6 +53,23 @@ def refusal(text: str, **environ: str) -> ConfigError:
     return caught.value
 
 
+def test_a_name_of_the_accounts_own_is_known_and_priced_as_its_base_model() -> None:
+    text = "models: {m: {deployments: [{use: alpha/my-own, base_model: listed}, {use: alpha/other, base_model: %s}]}}"
+    route = table(text % "claude-haiku-4-5", **KEYS).resolve("m")
+    assert route is not None
+    own, other = route.deployments
+    assert (own.target.model, own.base_model, own.price) == (
+        "my-own",
+        "listed",
+        CATALOGUE["alpha"].models["listed"].price(),
+    )
+    plain = table(**KEYS).resolve("alpha/claude-haiku-4-5")
+    assert plain is not None
+    assert (other.target.model, other.price) == ("other", None)
+    assert other.target.model_traits == plain.deployments[0].target.model_traits != frozenset()
+    assert other.target.max_output_tokens == plain.deployments[0].target.max_output_tokens
+
+
 def served(routes: RouteTable, name: str) -> list[str]:
     route = routes.resolve(name)
     assert route is not None
@@ -179,7 +196,7 @@ def test_an_unknown_provider_or_type_is_refused_with_the_nearest_one() -> None:
     error = refusal("providers: {mine: {type: betta}}")
     assert (error.path, error.suggestion) == ("providers.mine.type", "did you mean 'beta'?")
     error = refusal("providers: {mine: {}}")
-    assert (error.path, error.suggestion) == ("providers.mine", "set type")
+    assert (error.path, error.suggestion) == ("providers.mine", "set type, or dialect and base_url")
 
 
 def test_deployments_are_tried_by_order_then_as_written() -> None:

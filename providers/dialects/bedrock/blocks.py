@@ -1,0 +1,113 @@
+"""Content blocks: the parts of a message as Converse writes them, media in base64 inside the JSON or from S3."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from providers.chat.parts import Audio, Document, Image, Inline, Link, Part, Text, Uploaded
+from providers.chat.unservable import unsupported
+
+Block = dict[str, Any]
+
+_S3 = "s3://"
+_IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+_DOCUMENTS = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+}
+# fmt: off
+_AUDIO = frozenset({
+    "aac", "flac", "m4a", "mka", "mkv", "mp3", "mp4", "mpeg", "mpga", "ogg", "opus", "pcm", "wav", "webm", "x-aac",
+})
+# fmt: on
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9()\[\]-]+")
+_MAX_NAME_CHARS = 190
+_CACHE_TTLS = ("5m", "1h")
+
+
+class BlockWriter:
+    """Writes the blocks of one request; it remembers the names of documents, as no two may share one."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def blocks(self, parts: Iterable[Part], place: str) -> list[Block]:
+        """Write parts in order, each cache mark as a block of its own behind. Blank texts are left out.
+
+        `place` names the message's content. Raises Unservable for what cannot be sent.
+        """
+        written: list[Block] = []
+        for part in parts:
+            if isinstance(part, Text) and not part.text.strip():
+                continue
+            written.append(self._block(part, place))
+            if not isinstance(part, Audio):
+                written += cache_point(part.cache_control)
+        return written
+
+    def _block(self, part: Part, place: str) -> Block:
+        match part:
+            case Text():
+                return {"text": part.text}
+            case Image():
+                return {"image": _image(part.source, place)}
+            case Document():
+                return {"document": self._document(part, place)}
+            case Audio():
+                if part.format not in _AUDIO:
+                    raise unsupported(f"audio of format {part.format[:20]!r}", place)
+                return {"audio": {"format": part.format, "source": {"bytes": part.source.data}}}
+
+    def _document(self, document: Document, place: str) -> Block:
+        if isinstance(document.source, Uploaded):
+            raise unsupported("a file by its id: send its bytes as file_data", place)
+        form = _DOCUMENTS.get((document.source.media_type or "").partition(";")[0])
+        if form is None:
+            raise unsupported("a document of this type", place)
+        return {
+            "format": form,
+            "name": self._name(document.filename or "document"),
+            "source": _source(document.source, place),
+        }
+
+    def _name(self, filename: str) -> str:
+        """Return a name in the characters that are taken, no other document's; the ending is told by the format."""
+        stem = filename.rpartition(".")[0] or filename
+        name = _NOT_IN_NAMES.sub(" ", stem).strip()[:_MAX_NAME_CHARS].strip() or "document"
+        number, found = 1, name
+        while found in self._names:
+            number += 1
+            found = f"{name} {number}"
+        self._names.add(found)
+        return found
+
+
+def cache_point(mark: Mapping[str, Any] | None) -> list[Block]:
+    """Return the block that stands for a caller's `cache_control`, none without one."""
+    if mark is None:
+        return []
+    ttl = mark.get("ttl")
+    return [{"cachePoint": {"type": "default", **({"ttl": ttl} if ttl in _CACHE_TTLS else {})}}]
+
+
+def _image(source: Inline | Link, place: str) -> Block:
+    written = _source(source, place)
+    form = _IMAGES.get((source.media_type or "").partition(";")[0])
+    if form is None:
+        raise unsupported("an image that is not PNG, JPEG, GIF or WebP", place)
+    return {"format": form, "source": written}
+
+
+def _source(source: Inline | Link, place: str) -> Block:
+    if isinstance(source, Inline):
+        return {"bytes": source.data}
+    if source.url.startswith(_S3):
+        return {"s3Location": {"uri": source.url}}
+    raise unsupported("a link: send the bytes as a data URL, or an s3:// address", place)

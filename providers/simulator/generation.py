@@ -1,0 +1,52 @@
+"""The generation: one call's answer, as its model behaves and as its face writes it."""
+
+from dataclasses import replace
+from typing import Any
+
+from providers.simulator.answer import Answer
+from providers.simulator.behaviours import Behaviour
+from providers.simulator.bill import Outcome
+from providers.simulator.chat import ChatRequest, complete
+from providers.simulator.embedding import embed
+from providers.simulator.faces.face import Asked, Face
+from providers.simulator.refusals import Refused, bad_request, for_status
+from providers.simulator.spoiling import spoil
+from providers.simulator.tokens import Usage
+from providers.simulator.wire import Request
+
+
+def generate(
+    behaviour: Behaviour, face: Face, request: Request, body: dict[str, Any], *, call_id: str, now_s: int
+) -> tuple[Answer, Usage]:
+    """Answer a call as its model behaves, with what it really used; raises Refused for a wrong request."""
+    asked = face.read(request, body)
+    _check_kind(behaviour, asked)
+    value, usage = complete(asked, call_id, now_s) if isinstance(asked, ChatRequest) else embed(asked)
+    _misreport(behaviour, value)
+    answer = face.write(asked, value)
+    if behaviour is Behaviour.STREAM_ERROR:
+        return _broken_off(face, answer), usage
+    return spoil(behaviour, answer), usage
+
+
+def _check_kind(behaviour: Behaviour, asked: Asked) -> None:
+    chat = isinstance(asked, ChatRequest)
+    if chat and behaviour is Behaviour.EMBED:
+        raise bad_request("sim-embed is an embedding model; it cannot chat.", "model")
+    if not chat and behaviour in (Behaviour.SMALL, Behaviour.LARGE):
+        raise bad_request(f"{behaviour} is a chat model; use sim-embed for embeddings.", "model")
+
+
+def _misreport(behaviour: Behaviour, value: dict[str, Any]) -> None:
+    if behaviour is Behaviour.NO_USAGE:
+        del value["usage"]
+    elif behaviour is Behaviour.BAD_USAGE:
+        value["usage"] = {"prompt_tokens": -5, "completion_tokens": 1e308, "total_tokens": 1e308}
+
+
+def _broken_off(face: Face, answer: Answer) -> Answer:
+    """Return the first half of a stream's events with an error event behind; a whole answer is refused (500)."""
+    if not answer.chunked:
+        raise Refused(for_status(500, 0))
+    heard = answer.parts[: len(answer.parts) // 2]
+    return replace(answer, parts=(*heard, face.error_event(for_status(500, 0))), outcome=Outcome.BROKEN)

@@ -1,0 +1,109 @@
+"""The section of a provider: where it is, the credential, its settings, how much at once, what it costs."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from providers.catalogue import Auth, Quirk
+from providers.completion import ParamPolicy
+from providers.credential import NAMED
+from providers.price import Price
+from router.measures import Count, DurationMs, PriceNanousd
+from router.section import Section, empty_is_no_entry
+from router.values import BaseUrl, HeaderName, HeaderValue, ModelName, Secret, SettingName, SettingValue
+
+NO_LIMITS = "provider limits are not enforced in this version"
+_COMMON_SETTINGS = ("region", "project", "location", "api_version")
+
+
+class PriceConfig(Section):
+    """What one model costs at one provider, in US dollars per million tokens."""
+
+    input_nanousd_per_mtok: PriceNanousd = Field(alias="input")
+    output_nanousd_per_mtok: PriceNanousd = Field(alias="output")
+    cached_input_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cached_input")
+    cache_write_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cache_write")
+
+    def price(self) -> Price:
+        return Price(
+            input_nanousd_per_mtok=self.input_nanousd_per_mtok,
+            output_nanousd_per_mtok=self.output_nanousd_per_mtok,
+            cached_input_nanousd_per_mtok=self.cached_input_nanousd_per_mtok,
+            cache_write_nanousd_per_mtok=self.cache_write_nanousd_per_mtok,
+        )
+
+
+class ProviderConfig(Section):
+    """One vendor account or server: where it is, the credential, how much at once."""
+
+    planned: ClassVar[Mapping[str, str]] = {
+        "rpm": NO_LIMITS,
+        "tpm": NO_LIMITS,
+        "rpd": NO_LIMITS,
+    }
+    type: str | None = None
+    """A catalogue id or alias; None means the entry's own name."""
+    dialect: str | None = None
+    """A server that is in no catalogue: how it is spoken to. Goes with `base_url` and instead of `type`."""
+    quirks: frozenset[Quirk] = frozenset()
+    """How the server departs from its dialect, beside what the catalogue knows."""
+    auth: Auth | None = None
+    """Where the credential goes; None means as the catalogue says, or as a bearer."""
+    auth_name: HeaderName | None = None
+    """The header or the query field of `auth: header` and `auth: query`."""
+    api_key: Secret | None = None
+    """None means the catalogue's variable for this provider (only for its own address), or no key."""
+    base_url: BaseUrl | None = None
+    """None means the catalogue's address."""
+    allow_http: bool = False
+    """Send the credential over plain http to a host that is not private."""
+    max_parallel_requests: Count = 256
+    """Calls in flight to this provider in one worker process."""
+    timeout_ms: DurationMs | None = Field(default=None, alias="timeout")
+    """Total time of one call; None means `routing.timeout`."""
+    connect_timeout_ms: DurationMs = Field(default=10_000, alias="connect_timeout")
+    region: SettingValue | None = None
+    project: SettingValue | None = None
+    location: SettingValue | None = None
+    api_version: SettingValue | None = None
+    """Four settings that are common enough to have a key of their own."""
+    settings: Annotated[dict[SettingName, SettingValue], BeforeValidator(empty_is_no_entry)] = Field(
+        default_factory=dict
+    )
+    """All settings of the catalogue's row, by name; the values may be secrets."""
+    strict_params: bool | None = None
+    """As in `routing`, for this provider; None there and here leaves it to `routing`."""
+    drop_params: bool | None = None
+    headers: Annotated[dict[HeaderName, HeaderValue], BeforeValidator(empty_is_no_entry)] = Field(default_factory=dict)
+    """Sent with every call; the values are treated as secrets."""
+    prices: Annotated[dict[ModelName, PriceConfig], BeforeValidator(empty_is_no_entry)] = Field(default_factory=dict)
+    """Model at this provider -> its price; wins over the price catalogue, yields to a deployment's own `price`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ProviderConfig":
+        if self.dialect is not None and (self.type is not None or self.base_url is None):
+            raise ValueError("a dialect goes with base_url, and instead of type")
+        if (self.auth in NAMED) != (self.auth_name is not None):
+            raise ValueError("auth_name goes with auth: header and auth: query")
+        param_policy(bool(self.strict_params), bool(self.drop_params))
+        return self
+
+    def given(self) -> dict[str, str]:
+        """Every setting that the entry gives, by name."""
+        own = {name: getattr(self, name) for name in _COMMON_SETTINGS}
+        found = {name: value for name, value in (own | self.settings).items() if value is not None}
+        return {name: value.get_secret_value() for name, value in found.items()}
+
+    def params(self, otherwise: ParamPolicy) -> ParamPolicy:
+        """What becomes of fields that this provider does not take."""
+        if self.strict_params is None and self.drop_params is None:
+            return otherwise
+        return param_policy(bool(self.strict_params), bool(self.drop_params))
+
+
+def param_policy(strict: bool, drop: bool) -> ParamPolicy:
+    """Join the two flags. Raises ValueError where both are set."""
+    if strict and drop:
+        raise ValueError("strict_params and drop_params exclude each other")
+    return ParamPolicy.STRICT if strict else ParamPolicy.DROP if drop else ParamPolicy.CAREFUL
