@@ -18,6 +18,8 @@ from providers.failure import ErrorClass
 RARE_DELTA_FIELDS = ("function_call", "audio", "annotations")
 _AUDIO = {"id": str, "data": str, "transcript": str, "expires_at": int}
 _LISTS = frozenset({"annotations", "images", "reasoning_details", "thinking_blocks"})
+NUMBERED = ("annotations", "images", "thinking_blocks")
+"""Lists of objects that grow over several chunks. The official client adds such lists up by the items' `index`."""
 _NOT_GATHERED = frozenset({"role", "tool_calls", "index"})
 
 
@@ -108,7 +110,7 @@ class StreamedChoice:
             and (content is None or type(content) is str)
             and (refusal is None or type(refusal) is str)
             and (calls is None or self._are_plain_calls(calls))
-            and all(delta.get(name) is None for name in RARE_DELTA_FIELDS)
+            and all(delta.get(name) is None for name in (*RARE_DELTA_FIELDS, *NUMBERED))
             and ("reasoning_content" in delta or not (delta.get("reasoning") or delta.get("reasoning_details")))
             and ((reasoning := delta.get("reasoning_content")) is None or type(reasoning) is str)
         )
@@ -135,6 +137,10 @@ class StreamedChoice:
             if not delta["tool_calls"]:
                 del delta["tool_calls"]
         _mend_rare_fields(delta)
+        for name in NUMBERED:
+            if type(items := delta.get(name)) is list:
+                begun = len(self._others.get(name) or ())
+                delta[name] = [_numbered(item, begun + place) for place, item in enumerate(items)]
 
     def _mended_calls(self, calls: Any) -> list[dict[str, Any]]:
         mended: list[dict[str, Any]] = []
@@ -194,7 +200,17 @@ class StreamedChoice:
                 self.kept_bytes += len(value)
             else:
                 self.kept_bytes += len(orjson.dumps(value))
+                if name in NUMBERED and type(value) is list:
+                    value = [_unnumbered(item) for item in value]
                 self._others[name] = _joined(self._others.get(name), value, name)
+
+
+def _numbered(item: Any, place: int) -> Any:
+    return {"index": place, **item} if type(item) is dict else item
+
+
+def _unnumbered(item: Any) -> Any:
+    return {key: value for key, value in item.items() if key != "index"} if type(item) is dict else item
 
 
 def _delta_of(choice: dict[str, Any]) -> dict[str, Any]:

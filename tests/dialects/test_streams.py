@@ -6,6 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming._deltas import accumulate_delta
 
 from providers.completion import Answer, Endpoint, Usage
 from providers.dialects import WireRequest, dialect
@@ -328,3 +329,16 @@ def test_the_strategies_reach_whole_answers() -> None:
 def test_no_bytes_make_reading_raise(content: bytes) -> None:
     assert isinstance(read(content).outcome, Failure)
     assert EVENTS["content-type"] == "text/event-stream"
+
+
+@pytest.mark.parametrize("name", ["thinking_blocks", "images", "annotations"])
+def test_lists_that_grow_over_chunks_add_up_in_the_official_client(name: str) -> None:
+    citation = {"start_index": 0, "end_index": 1, "title": "t", "url": "https://a.test"}
+    items = [{"type": "url_citation", "url_citation": citation | {"title": str(number)}} for number in range(3)]
+    result = read(sse(HELLO[0], piece({name: items[:1]}), piece({name: items[1:]}), END))
+    added: dict[object, object] = {}
+    for chunk in result.chunks[:-1]:
+        added = accumulate_delta(added, chunk["choices"][0]["delta"])
+    numbered = [{"index": number, **item} for number, item in enumerate(items)]
+    assert added[name] == numbered
+    assert result.message[name] == items

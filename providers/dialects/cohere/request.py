@@ -6,7 +6,7 @@ from providers.catalogue.model_trait import ModelTrait
 from providers.chat.effort import Effort, peek_effort
 from providers.chat.embeddings import EmbeddingsRequest
 from providers.chat.params import Params
-from providers.chat.request import ChatRequest, FormatKind, Tool, ToolMode
+from providers.chat.request import ChatRequest, Tool, ToolMode
 from providers.chat.unservable import unsupported
 from providers.completion import ParamPolicy, Target
 from providers.dialects.cohere.messages import message_of
@@ -97,7 +97,7 @@ def _format(request: ChatRequest, target: Target) -> dict[str, Any] | None:
             raise unsupported("response_format together with tools", "response_format")
         request.params.leave("response_format", wish.kind)
         return None
-    schema = {"json_schema": wish.schema} if wish.kind is FormatKind.JSON_SCHEMA else {}
+    schema = {"json_schema": wish.schema} if wish.schema else {}
     return {"type": "json_object", **schema}
 
 

@@ -6,7 +6,7 @@ from providers.catalogue.model_trait import ModelTrait
 from providers.chat.effort import Effort, peek_effort
 from providers.chat.embeddings import EmbeddingsRequest
 from providers.chat.params import Params
-from providers.chat.request import ChatRequest, FormatKind, Tool, ToolChoice, ToolMode
+from providers.chat.request import ChatRequest, Tool, ToolChoice, ToolMode
 from providers.chat.unservable import Unservable
 from providers.completion import Target
 from providers.dialects.ollama.messages import message_of
@@ -76,9 +76,7 @@ def _leave_the_rest(request: ChatRequest) -> None:
 
 def _format(request: ChatRequest) -> Any:
     wish = request.response_format
-    if wish is None:
-        return None
-    return wish.schema if wish.kind is FormatKind.JSON_SCHEMA else "json"
+    return None if wish is None else wish.schema or "json"
 
 
 def _think(params: Params, target: Target) -> Any:

@@ -88,16 +88,16 @@ PIECES: dict[str, tuple[list[Any], list[dict[str, Any]]]] = {
         [
             {"reasoning_content": "H"},
             {"reasoning_content": "m."},
-            {"thinking_blocks": [SEALED]},
+            {"thinking_blocks": [{"index": 0, **SEALED}]},
             {"content": "Yes"},
             {},
         ],
     ),
     "thinking that is not shown": (
         [*thought(0), *end()],
-        [{"thinking_blocks": [{**SEALED, "thinking": ""}]}, {}],
+        [{"thinking_blocks": [{"index": 0, **SEALED, "thinking": ""}]}, {}],
     ),
-    "redacted thinking": ([*block(0, REDACTED), *end()], [{"thinking_blocks": [REDACTED]}, {}]),
+    "redacted thinking": ([*block(0, REDACTED), *end()], [{"thinking_blocks": [{"index": 0, **REDACTED}]}, {}]),
     "the provider's own tools and citations are left out": (
         [*block(0, SEARCH, QUERY), *block(1, {"type": "text", "text": ""}, CITED), *text(2, "Yes"), *end()],
         [{"content": "Yes"}, {}],

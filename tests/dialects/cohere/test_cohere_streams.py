@@ -151,7 +151,8 @@ def test_citations_come_together_at_the_end_so_that_clients_can_gather_them() ->
         for at, each in enumerate(cited)
     ]
     result = read(body(START, text("Hello"), *events, {"type": "citation-end", "index": 1}, end()))
-    assert [delta["annotations"] for delta in result.deltas if "annotations" in delta] == [cited]
+    numbered = [{"index": at, **each} for at, each in enumerate(cited)]
+    assert [delta["annotations"] for delta in result.deltas if "annotations" in delta] == [numbered]
     assert result.message["provider_annotations"] == cited
     assert_gathers_to(result)
 

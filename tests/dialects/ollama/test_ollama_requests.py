@@ -152,6 +152,7 @@ def test_json_is_asked_for_with_and_without_a_schema() -> None:
     wish = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     assert sent({"response_format": wish, "tools": [tool()]})["format"] == schema
     assert sent({"response_format": {"type": "json_object"}})["format"] == "json"
+    assert sent({"response_format": {**wish, "json_schema": {"name": "x", "schema": {}}}})["format"] == "json"
     assert "format" not in sent({"response_format": {"type": "text"}})
 
 
