@@ -106,7 +106,8 @@ BY_STATUS = {
 
 _CONTEXT_LENGTH = re.compile(
     r"maximum context length is|context_length_exceeded|prompt is too long|input is too long|too many tokens"
-    r"|exceed context limit|exceeds the maximum number of tokens allowed|exceeds the available context size"
+    r"|exceed context limit|exceeds the maximum number of tokens allowed"
+    r"|exceeds the (?:available )?context (?:size|length)"
     r"|current length is .{1,40} while limit is|is longer than the model's context length"
     r"|`inputs` tokens \+ `max_new_tokens` must be|input tokens exceed the configured limit"
     r"|prompt tokens \(\d+\) exceed model maximum",

@@ -75,6 +75,7 @@ CASES: list[tuple[int, Any, ErrorClass]] = [
     (400, error("input length and max_tokens exceed context limit"), E.CONTEXT_LENGTH),
     (400, error("exceeds the maximum number of tokens allowed (1)"), E.CONTEXT_LENGTH),
     (500, error("the request exceeds the available context size"), E.CONTEXT_LENGTH),
+    (400, error("the input length exceeds the context length"), E.CONTEXT_LENGTH),
     (400, {"message": "Current length is 9000 while limit is 8192"}, E.CONTEXT_LENGTH),
     (400, {"object": "error", "message": "The prompt is longer than the model's context length"}, E.CONTEXT_LENGTH),
     (
