@@ -1,5 +1,6 @@
 """Reading the messages of a chat request, roles and tool calls included."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,12 +22,26 @@ def read_messages(messages: Any) -> tuple[Message, ...]:
     """Read every message in order. Raises Unservable, naming the place."""
     if type(messages) is not list or not messages:
         raise Unservable("messages must be a list with at least one message", "messages")
-    names: dict[str, str] = {}
-    return tuple(_read_message(message, f"messages[{at}]", names) for at, message in enumerate(messages))
+    calls = _Calls()
+    return tuple(_read_message(message, f"messages[{at}]", calls) for at, message in enumerate(messages))
 
 
-def _read_message(message: Any, place: str, names: dict[str, str]) -> Message:
-    """Read one message; `names` gathers the function's name of every call so far, by its id."""
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The calls so far, for the results that follow them."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    """Functions' names by the ids of their calls."""
+    latest: dict[str, str] = field(default_factory=dict)
+    """The id of the latest call of each function."""
+
+    def add(self, call: ToolCall) -> None:
+        self.names[call.id] = call.name
+        self.latest[call.name] = call.id
+
+
+def _read_message(message: Any, place: str, calls: _Calls) -> Message:
+    """Read one message."""
     if type(message) is not dict:
         raise Unservable(f"{place} must be an object with role and content", place)
     content, at = message.get("content"), f"{place}.content"
@@ -39,38 +54,38 @@ def _read_message(message: Any, place: str, names: dict[str, str]) -> Message:
                 raise Unservable(f"{at} must not be empty", at)
             return UserMessage(parts)
         case "assistant":
-            return _read_assistant(message, place, names)
+            return _read_assistant(message, place, calls)
         case "tool":
-            return _read_result(message, place, names)
+            return _read_result(message, place, calls)
         case "function":
             name = str(message.get("name") or "")
-            call_id = next((key for key, value in reversed(names.items()) if value == name), f"call_{name}")
-            return ToolMessage(call_id, name, read_parts(content, at))
+            return ToolMessage(calls.latest.get(name, f"call_{name}"), name, read_parts(content, at))
         case _:
             raise Unservable(f"{place}.role must be system, developer, user, assistant or tool", f"{place}.role")
 
 
-def _read_result(message: dict[str, Any], place: str, names: dict[str, str]) -> ToolMessage:
+def _read_result(message: dict[str, Any], place: str, calls: _Calls) -> ToolMessage:
     call_id = message.get("tool_call_id")
     if type(call_id) is not str or not call_id:
         raise Unservable(f"{place}.tool_call_id must name the call that this message answers", f"{place}.tool_call_id")
-    name = names.get(call_id) or message.get("name")
+    name = calls.names.get(call_id) or message.get("name")
     return ToolMessage(
         call_id, name if type(name) is str else "", read_parts(message.get("content"), f"{place}.content")
     )
 
 
-def _read_assistant(message: dict[str, Any], place: str, names: dict[str, str]) -> AssistantMessage:
+def _read_assistant(message: dict[str, Any], place: str, calls: _Calls) -> AssistantMessage:
     parts = read_texts(message.get("content"), f"{place}.content")
-    if not parts and type(refusal := message.get("refusal")) is str:
+    if not any(part.text for part in parts) and type(refusal := message.get("refusal")) is str:
         parts = read_texts(refusal, f"{place}.refusal")
-    calls = message.get("tool_calls")
-    if not calls and message.get("function_call"):
-        calls = [{"function": message["function_call"]}]
-    if calls is not None and type(calls) is not list:
+    asked = message.get("tool_calls")
+    if not asked and message.get("function_call"):
+        asked = [{"function": message["function_call"]}]
+    if asked is not None and type(asked) is not list:
         raise Unservable(f"{place}.tool_calls must be a list", f"{place}.tool_calls")
-    read = tuple(_read_call(call, f"{place}.tool_calls[{at}]") for at, call in enumerate(calls or ()))
-    names.update({call.id: call.name for call in read})
+    read = tuple(_read_call(call, f"{place}.tool_calls[{at}]") for at, call in enumerate(asked or ()))
+    for call in read:
+        calls.add(call)
     return AssistantMessage(parts, _read_thoughts(message), read, _signature(message))
 
 

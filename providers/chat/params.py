@@ -69,6 +69,7 @@ class Params:
     def __init__(self, fields: Mapping[str, Any]) -> None:
         """Hold the fields that are not null."""
         self._fields = {name: value for name, value in fields.items() if value is not None}
+        self._whys: dict[str, str] = {}
 
     def take(self, name: str) -> Any:
         """Return a field's value as it came and count it as taken; None where it is absent."""
@@ -82,9 +83,13 @@ class Params:
         """Take those of some fields that are there, as they came: a provider's own, handed on by their names."""
         return {name: self._fields.pop(name) for name in names if name in self._fields}
 
-    def leave(self, name: str, value: Any) -> None:
-        """Hand back what the reading of the request took and the dialect cannot express: `settle` decides on it."""
+    def leave(self, name: str, value: Any, why: str = "") -> None:
+        """Hand back what the reading of the request took and the dialect cannot express: `settle` decides on it.
+
+        `why` says what of it cannot be expressed, e.g. `together with tools`, where it is not the field as such.
+        """
         self._fields[name] = value
+        self._whys[name] = why
 
     def number(self, name: str, low: float | None = None, high: float | None = None) -> float | int | None:
         """Take a number, moved into `low`..`high`. Raises Unservable for anything else."""
@@ -120,16 +125,20 @@ class Params:
 
     def settle(self, policy: ParamPolicy) -> tuple[str, ...]:
         """Apply the rule to every field that was not taken. See `settled`."""
-        return settled(self._fields, self._fields, policy)
+        return settled(self._fields, self._fields, policy, self._whys)
 
 
-def settled(names: Iterable[str], fields: Mapping[str, Any], policy: ParamPolicy) -> tuple[str, ...]:
+def settled(
+    names: Iterable[str], fields: Mapping[str, Any], policy: ParamPolicy, whys: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
     """Return which of `names` are left out and noted, in order; raises Unservable where one must be refused."""
     dropped = tuple(name for name in names if not _is_idle(name, fields[name]))
     refused = [name for name in dropped if policy is ParamPolicy.STRICT or name in MEANINGFUL]
     if refused and policy is not ParamPolicy.DROP:
         advice = "remove it" if policy is ParamPolicy.STRICT else "remove it, set drop_params, or use another model"
-        raise Unservable(f"this model's provider does not take {refused[0]!r}: {advice}", refused[0], UNSUPPORTED)
+        why = (whys or {}).get(refused[0])
+        what = f"{refused[0]!r} {why}" if why else repr(refused[0])
+        raise Unservable(f"this model's provider does not take {what}: {advice}", refused[0], UNSUPPORTED)
     return dropped
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from providers.chat.left_out import NAMES
 from providers.chat.message_reading import read_messages
 from providers.chat.params import Params
 from providers.chat.request import ChatRequest, FormatKind, ResponseFormat
@@ -11,13 +12,21 @@ from providers.chat.unservable import Unservable
 
 NOT_PARAMS = ("model", "messages", "stream", "stream_options")
 
+_NAMES_A_FUNCTION = ("tool", "function")
+"""Roles whose `name` is not the speaker's."""
+
 
 def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
     """Read a request. Raises Unservable, naming the field, for one that is not of OpenAI's shape."""
     params = Params({name: value for name, value in body.items() if name not in NOT_PARAMS})
     tools = read_tools(params)
+    if not tools:
+        params.take("parallel_tool_calls")  # says nothing without any
+    messages = read_messages(body.get("messages"))
+    if any(message.get("name") and message.get("role") not in _NAMES_A_FUNCTION for message in body["messages"]):
+        params.leave(NAMES, True)
     return ChatRequest(
-        messages=read_messages(body.get("messages")),
+        messages=messages,
         tools=tools,
         tool_choice=read_tool_choice(params, tools),
         response_format=_read_format(params.take("response_format")),

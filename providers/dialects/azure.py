@@ -12,6 +12,7 @@ from providers.catalogue.quirk import Quirk
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects.event_stream import EventStream
 from providers.dialects.openai import PATHS, OpenAIDialect
+from providers.dialects.path_segment import path_segment
 from providers.dialects.wire import NO_WISH, WireRequest, WireResponse, Wish
 from providers.failure import Failure
 
@@ -24,13 +25,13 @@ _OLD = frozenset({Quirk.NO_STREAM_OPTIONS, Quirk.MAX_TOKENS, Quirk.NO_PARALLEL_T
 
 
 def address(endpoint: Endpoint, target: Target) -> str:
-    """Return where an endpoint of a deployment is."""
+    """Return where an endpoint of a deployment is. Raises Unservable for a name that no deployment has."""
     base, version = target.base_url, target.setting("api_version")
     if base.endswith("/v1"):
         return _versioned(base + PATHS[endpoint], version)
     if base.endswith("/models"):
         return _versioned(base + PATHS[endpoint], version or MODELS_VERSION)
-    deployment = f"{base.removesuffix('/openai')}/openai/deployments/{quote(target.model, safe='')}"
+    deployment = f"{base.removesuffix('/openai')}/openai/deployments/{path_segment(target.model)}"
     return _versioned(deployment + PATHS[endpoint], version or CLASSIC_VERSION)
 
 

@@ -9,15 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from providers.chat.request import ChatRequest, ResponseFormat, Tool, ToolChoice, ToolMode
-from providers.chat.unservable import unsupported
 
 NAME = "json_answer"
 
 
 def with_json_tool(request: ChatRequest, wish: ResponseFormat) -> ChatRequest:
-    """Return the request with its wish turned into the tool, forced. Raises Unservable where it has tools itself."""
-    if request.tools:
-        raise unsupported("response_format together with tools", "response_format")
+    """Return a request that has no tools of its own with its wish turned into the tool, forced."""
     description = wish.description or "Give the answer by calling this tool."
     tool = Tool(NAME, description, wish.schema or {"type": "object"})
     choice = ToolChoice(ToolMode.NAMED, NAME)

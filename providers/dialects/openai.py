@@ -48,11 +48,11 @@ class OpenAIDialect:
             changes = target.quirks or "max_tokens" in request
             dropped = apply_quirks(request, target.quirks, target.params) if changes else ()
             content = orjson.dumps(request)
+            url = addressed(self._address(endpoint, target), target)
         except Unservable as reason:
             return reason.failure()
         except TypeError:  # orjson.JSONEncodeError: the body is too deep; it was JSON a moment ago
             return Failure(ErrorClass.BAD_REQUEST, "the request body is nested too deeply; the limit is 254 levels")
-        url = addressed(self._address(endpoint, target), target)
         return WireRequest(url, headers_of(target), content, dropped, wanted)
 
     def decode(

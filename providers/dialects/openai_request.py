@@ -7,6 +7,7 @@ import hashlib
 from typing import Any
 
 from providers.catalogue.quirk import Quirk
+from providers.chat.left_out import NAMES
 from providers.chat.params import settled
 from providers.completion import ParamPolicy
 from providers.dialects.wire import Wish
@@ -101,7 +102,7 @@ def _change_messages(messages: list[dict[str, Any]], quirks: frozenset[str]) -> 
             _shorten_tool_ids(message)
         if Quirk.TEXT_CONTENT in quirks:
             _join_texts(message)
-    return ["messages[].name"] if named else []
+    return [NAMES] if named else []
 
 
 def _join_texts(message: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ class TranslatedDialect:
             return unusable
         try:
             draft, params, wish = self._draft(endpoint, request, target, stream=stream)
-            dropped = (*draft.dropped, *params.settle(target.params))
+            dropped = params.settle(target.params)
             content = orjson.dumps(draft.body)
         except Unservable as reason:
             return reason.failure()

@@ -28,8 +28,6 @@ class Draft:
     """The JSON object to send."""
     headers: Headers = ()
     """The dialect's own beside the usual ones, names in lower case."""
-    dropped: tuple[str, ...] = ()
-    """Parts of the request that were left out beside whole fields, e.g. `messages[].name`, for the receipt."""
     json_tool: str | None = None
     """Name of a tool that stands for the wished-for JSON (`providers.dialects.json_tool`); its input is the answer."""
 

@@ -1,1 +1,1 @@
-"""The built-in simulator: an OpenAI-compatible provider over real HTTP that answers, misbehaves and keeps a bill."""
+"""The built-in simulator: a provider of every dialect over real HTTP that answers, misbehaves and keeps a bill."""

@@ -35,7 +35,7 @@ def handle_admin(simulator: Simulator, connection: Connection, request: Request)
             _reply(connection, request, 200, b'{"reset":true}')
         case _, "/sim/trap":
             simulator.tally.trap_hits += 1
-            simulator.tally.trap_hits_with_key += bool(request.authorization)
+            simulator.tally.trap_hits_with_key += request.shows_a_key()
             _reply(connection, request, 200, b'{"trapped":true}')
         case _:
             refusal = Refusal(404, f"Unknown request URL: {request.method} {request.path}.", code="unknown_url")

@@ -25,7 +25,7 @@ class Tally:
         self.trap_hits = 0
         """Requests that followed the redirect of sim-redirect here."""
         self.trap_hits_with_key = 0
-        """Those of them that carried an Authorization header."""
+        """Those of them that carried a key in a header."""
         self._seconds: deque[list[int]] = deque(maxlen=_SECONDS_KEPT)
 
     def begin(self, now_s: int) -> None:

@@ -1,13 +1,17 @@
 """The wire: HTTP/1.1 requests as read and response heads as bytes."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream; charset=utf-8"
 CHUNK_END: Final = b"0\r\n\r\n"
+_KEY_HEADERS: Final = frozenset({b"x-api-key", b"api-key", b"x-goog-api-key"})
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
 
 
@@ -34,6 +38,10 @@ class Request:
         """Return one of the other headers by its name in lower case; empty if absent."""
         return next((value for key, value in self.headers if key.lower() == name), b"")
 
+    def shows_a_key(self) -> bool:
+        """Whether any header that a provider looks for a key in is there."""
+        return bool(self.authorization) or any(name.lower() in _KEY_HEADERS for name, _ in self.headers)
+
     def bearer(self) -> bytes:
         """Return the token of an `Authorization: Bearer` header; empty if there is none."""
         scheme, _, token = self.authorization.partition(b" ")
@@ -52,9 +60,14 @@ def head(
     size = "transfer-encoding: chunked" if length_bytes is None else f"content-length: {length_bytes}"
     more = "".join(f"{name}: {value}\r\n" for name, value in headers) if headers else ""
     close = "" if keep_alive else "connection: close\r\n"
-    phrase = _PHRASES.get(status, "Unknown")
-    lines = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: {content_type}\r\n{size}\r\n{close}{more}\r\n"
+    phrase, date = _PHRASES.get(status, "Unknown"), _date(time.time_ns() // 1_000_000_000)
+    lines = f"HTTP/1.1 {status} {phrase}\r\ndate: {date}\r\ncontent-type: {content_type}\r\n{size}\r\n{close}{more}\r\n"
     return lines.encode("latin-1")
+
+
+@lru_cache(maxsize=1)
+def _date(now_s: int) -> str:
+    return formatdate(now_s, usegmt=True)
 
 
 def chunk(data: bytes) -> bytes:

@@ -51,7 +51,7 @@ both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stre
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess.start(["--api-key", KEY, "--retry-after-s", "0"]) as running:
+    with SimulatorProcess.start(["--api-key", KEY, "--retry-after-s", "7"]) as running:
         yield running
 
 
@@ -76,7 +76,7 @@ def configuration(address: str) -> dict[str, Any]:
     for name in PROVIDERS:
         chain = [deployment(each, model) for each, model in FAILING.items() if each != name]
         models[f"to-{name}"] = {"deployments": [*chain, deployment(name, "sim-small")]}
-    routing = {"retry_delay": "10ms", "max_retry_delay": "50ms", "tries_per_provider": 1, "max_attempts": 6}
+    routing = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provider": 1, "max_attempts": 6}
     return {"providers": providers, "models": models, "routing": routing}
 
 

@@ -190,6 +190,19 @@ async def test_usage_is_left_out_or_absurd(client: httpx.AsyncClient, stream: bo
     assert "1e+308" in absurd.text
 
 
+async def test_a_stream_breaks_off_half_way_with_an_error(
+    simulator: SimulatorProcess, client: httpx.AsyncClient
+) -> None:
+    whole = await client.post(CHAT, json=body("sim-stream-error"))
+    assert (whole.status_code, last_row(simulator)["billed"]) == (500, False)
+    reply = await client.post(CHAT, json=body("sim-stream-error", stream=True))
+    events = [json.loads(line.removeprefix("data: ")) for line in reply.text.split("\n\n") if line]
+    assert events[0]["choices"][0]["delta"]["role"] == "assistant"
+    assert events[-1]["error"]["type"] == "server_error"
+    assert "[DONE]" not in reply.text
+    assert (last_row(simulator)["outcome"], last_row(simulator)["billed"]) == ("broken", True)
+
+
 @pytest.mark.parametrize(("model", "status"), [("sim-flaky", 500), ("sim-flaky-429", 429)])
 async def test_a_flaky_model_fails_once_for_each_body(client: httpx.AsyncClient, model: str, status: int) -> None:
     async def statuses(text: str) -> list[int]:

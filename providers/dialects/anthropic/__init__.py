@@ -25,12 +25,12 @@ class AnthropicTranslation:
 
     def chat(self, request: ChatRequest, target: Target, *, stream: bool) -> Draft:
         """Translate a chat request. See `Translation.chat`."""
-        written, dropped, json_tool = write_body(request, target)
+        written, json_tool = write_body(request, target)
         body = {"model": target.model, **written, **({"stream": True} if stream else {})}
         headers: tuple[tuple[str, str], ...] = (("anthropic-version", VERSION),)
         if names := betas(request, target):
             headers += (("anthropic-beta", ",".join(names)),)
-        return Draft(f"{target.base_url}/messages", body, headers, dropped, json_tool)
+        return Draft(f"{target.base_url}/messages", body, headers, json_tool)
 
     def embeddings(self, request: EmbeddingsRequest, target: Target) -> Draft:
         """Refuse: the provider has no embeddings."""

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from providers.completion import Target
+from providers.dialects import thinking_block
 from providers.dialects.anthropic.counts import openai_tier, openai_usage
 from providers.dialects.anthropic.ending import openai_finish, refusal_of
 from providers.dialects.wire import WireResponse
@@ -29,11 +30,11 @@ def read_message(data: Any, response: WireResponse, target: Target) -> dict[str,
     return answer if tier is None else {**answer, "service_tier": tier}
 
 
-def thinking_block(block: dict[str, Any]) -> dict[str, Any]:
+def handed_back(block: dict[str, Any]) -> dict[str, Any]:
     """Return a block of reasoning in the form in which a caller hands it back, without what else is in it."""
     if block["type"] == "redacted_thinking":
-        return {"type": "redacted_thinking", "data": block["data"]}
-    return {"type": "thinking", "thinking": block["thinking"], "signature": block.get("signature") or ""}
+        return thinking_block.redacted(block["data"])
+    return thinking_block.sealed(block["thinking"], block.get("signature") or "")
 
 
 def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _message(blocks: list[dict[str, Any]]) -> dict[str, Any]:
             case "text":
                 texts.append(block["text"])
             case "thinking" | "redacted_thinking":
-                thoughts.append(thinking_block(block))
+                thoughts.append(handed_back(block))
             case "tool_use":
                 calls.append(_call(block))
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts else None}

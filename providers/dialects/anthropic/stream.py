@@ -15,7 +15,7 @@ import orjson
 from providers.dialects.anthropic.counts import openai_tier, openai_usage
 from providers.dialects.anthropic.ending import openai_finish, refusal_of
 from providers.dialects.anthropic.error import read_anthropic_error
-from providers.dialects.anthropic.response import thinking_block
+from providers.dialects.anthropic.response import handed_back
 from providers.dialects.error_body import ErrorBody
 from providers.dialects.sse import Event
 from providers.dialects.translation import END, StreamEnd
@@ -75,7 +75,7 @@ class MessageEvents:
                 kept |= {"thinking": [], "signature": ""}
                 return self._piece(index, {"type": "thinking_delta", "thinking": block.get("thinking") or ""})
             case "redacted_thinking":
-                return self._chunk({"thinking_blocks": [thinking_block(block)]})
+                return self._chunk({"thinking_blocks": [handed_back(block)]})
             case "tool_use":
                 kept["input"] = block.get("input") or {}
                 place = self._call_places[index] = len(self._call_places)
@@ -106,7 +106,7 @@ class MessageEvents:
                 return self._arguments(index, orjson.dumps(block["input"]).decode())
             case "thinking":
                 whole = {**block, "thinking": "".join(block["thinking"])}
-                return self._chunk({"thinking_blocks": [thinking_block(whole)]})
+                return self._chunk({"thinking_blocks": [handed_back(whole)]})
         return ()
 
     def _finish(self, delta: dict[str, Any], usage: Any) -> Chunks:

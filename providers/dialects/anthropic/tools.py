@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.catalogue.model_trait import ModelTrait
+from providers.chat.left_out import STRICT_TOOLS
 from providers.chat.request import AssistantMessage, ChatRequest, Message, Tool, ToolChoice, ToolMode
 from providers.completion import Target
 from providers.dialects.anthropic.blocks import marked
-from providers.dialects.anthropic.closed_schema import closed_schema
-from providers.dialects.anthropic.tool_name import checked_name
-from providers.dialects.json_tool import NAME
-
-LOOSE = "tools[].function.strict"
-"""Named in the receipt where a tool is sent without the strictness that was asked for."""
+from providers.dialects.anthropic.messages import MOST_NAME_CHARS
+from providers.dialects.closed_schema import closed_schema
+from providers.dialects.tool_name import checked_name
 
 _CHOICES = {ToolMode.AUTO: "auto", ToolMode.NONE: "none", ToolMode.REQUIRED: "any", ToolMode.NAMED: "tool"}
 _FORCED = frozenset({ToolMode.REQUIRED, ToolMode.NAMED})
@@ -26,29 +24,32 @@ class Toolbox:
     fields: dict[str, Any]
     is_forced: bool = False
     """Whether the model must call a tool."""
-    dropped: tuple[str, ...] = ()
 
 
-def write_tools(request: ChatRequest, target: Target) -> Toolbox:
-    """Write tools and choice, taking `parallel_tool_calls`. Raises Unservable for a name that does not fit."""
-    parallel = request.params.flag("parallel_tool_calls")
+def write_tools(request: ChatRequest, target: Target, *, single: bool) -> Toolbox:
+    """Write tools and choice, taking `parallel_tool_calls`. Raises Unservable for a name that does not fit.
+
+    `single` says that at most one call is wanted whatever the caller says.
+    """
+    single = request.params.flag("parallel_tool_calls") is False or single
     if not request.tools:
         return _tools_of_the_past(request.messages)
     can_be_strict = ModelTrait.STRICT_TOOLS in target.model_traits
     tools = [_write_tool(tool, f"tools[{at}]", can_be_strict) for at, tool in enumerate(request.tools)]
     fields: dict[str, Any] = {"tools": tools}
     choice = _possible_choice(request, target)
-    if parallel is False or request.tools[0].name == NAME:  # the answer in JSON is one call
+    if single:
         choice = choice or ToolChoice(ToolMode.AUTO)
         fields["tool_choice"] = _write_choice(choice, single=choice.mode is not ToolMode.NONE)
     elif choice is not None:
         fields["tool_choice"] = _write_choice(choice, single=False)
-    loose = any(tool.strict and "strict" not in written for tool, written in zip(request.tools, tools, strict=True))
-    return Toolbox(fields, choice is not None and choice.mode in _FORCED, (LOOSE,) if loose else ())
+    if any(tool.strict and "strict" not in written for tool, written in zip(request.tools, tools, strict=True)):
+        request.params.leave(STRICT_TOOLS, True)
+    return Toolbox(fields, choice is not None and choice.mode in _FORCED)
 
 
 def _write_tool(tool: Tool, place: str, can_be_strict: bool) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": checked_name(tool.name, place)}
+    written: dict[str, Any] = {"name": checked_name(tool.name, place, most_chars=MOST_NAME_CHARS)}
     if tool.description:
         written["description"] = tool.description
     written["input_schema"] = {"type": "object", "properties": {}, **(tool.parameters or {})}

@@ -1,7 +1,6 @@
 """The bedrock dialect: Amazon Bedrock's Converse and ConverseStream, and InvokeModel for embeddings."""
 
 from typing import Any
-from urllib.parse import quote
 
 from providers.chat.embeddings import EmbeddingsRequest
 from providers.chat.request import ChatRequest
@@ -14,6 +13,7 @@ from providers.dialects.bedrock.response import read_answer
 from providers.dialects.bedrock.stream import StreamReader
 from providers.dialects.error_body import ErrorBody
 from providers.dialects.headers import Headers
+from providers.dialects.path_segment import path_segment
 from providers.dialects.translation import Draft
 from providers.dialects.wire import WireResponse
 from providers.failure import Failure
@@ -27,9 +27,9 @@ class BedrockTranslation:
 
     def chat(self, request: ChatRequest, target: Target, *, stream: bool) -> Draft:
         """Translate a chat request."""
-        written = write_chat(request, target)
+        body, json_tool = write_chat(request, target)
         url = _address(target, "converse-stream" if stream else "converse")
-        return Draft(url, written.body, _STREAM if stream else _WHOLE, tuple(written.dropped), written.json_tool)
+        return Draft(url, body, _STREAM if stream else _WHOLE, json_tool)
 
     def embeddings(self, request: EmbeddingsRequest, target: Target) -> Draft:
         """Translate an embeddings request; the model's traits say which body it takes."""
@@ -56,4 +56,4 @@ class BedrockTranslation:
 
 def _address(target: Target, operation: str) -> str:
     """Return where an operation of a model is; an ARN's colons and slashes are part of one path segment."""
-    return f"{target.base_url}/model/{quote(target.model, safe='')}/{operation}"
+    return f"{target.base_url}/model/{path_segment(target.model)}/{operation}"

@@ -36,7 +36,8 @@ class BlockWriter:
     """Writes the blocks of one request; it remembers the names of documents, as no two may share one."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
+        """Every name that is taken -> the number that was last put behind it."""
 
     def blocks(self, parts: Iterable[Part], place: str) -> list[Block]:
         """Write parts in order, each cache mark as a block of its own behind. Blank texts are left out.
@@ -81,11 +82,12 @@ class BlockWriter:
         """Return a name in the characters that are taken, no other document's; the ending is told by the format."""
         stem = filename.rpartition(".")[0] or filename
         name = _NOT_IN_NAMES.sub(" ", stem).strip()[:_MAX_NAME_CHARS].strip() or "document"
-        number, found = 1, name
+        number, found = self._names.get(name, 0), name
         while found in self._names:
             number += 1
-            found = f"{name} {number}"
-        self._names.add(found)
+            found = f"{name} {number + 1}"
+        self._names[name] = number
+        self._names.setdefault(found, 0)
         return found
 
 

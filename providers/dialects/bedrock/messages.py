@@ -1,74 +1,46 @@
-"""Messages as turns: system text apart, roles alternating, tool results in the user's turns."""
+"""Messages, each written as a turn of Converse; `providers.dialects.conversation` puts them into order."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from providers.catalogue.model_trait import ModelTrait
+from providers.chat.left_out import REASONING
+from providers.chat.params import Params
 from providers.chat.request import AssistantMessage, Message, SystemMessage, Thought, ToolCall, ToolMessage, UserMessage
 from providers.chat.unservable import unsupported
 from providers.completion import Target
 from providers.dialects.bedrock.blocks import Block, BlockWriter
-from providers.dialects.bedrock.tool_name import checked_name, fitting_id
+from providers.dialects.conversation import OPENING, Conversation, Turn, arrange, check_rounds
+from providers.dialects.tool_name import checked_name, fitting_id
 
-UNSEALED = "messages[].reasoning_content"
-
-
-@dataclass(slots=True)
-class Conversation:
-    """What a request's messages amount to."""
-
-    system: list[Block] = field(default_factory=list)
-    turns: list[dict[str, Any]] = field(default_factory=list)
-    """`{role, content}`, neighbours never of one role."""
-    has_tool_blocks: bool = False
-    dropped: list[str] = field(default_factory=list)
-    """For the receipt."""
-
-    def say(self, role: str, blocks: Sequence[Block]) -> None:
-        """Add blocks to the conversation; nothing happens without any."""
-        if not blocks:
-            return
-        if self.turns and self.turns[-1]["role"] == role:
-            self.turns[-1]["content"] += blocks
-        else:
-            self.turns.append({"role": role, "content": [*blocks]})
+MOST_NAME_CHARS = 64
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
-def write_messages(messages: Sequence[Message], target: Target) -> Conversation:
+def write_messages(messages: Sequence[Message], params: Params, target: Target) -> Conversation:
     """Write the messages of a request. Raises Unservable."""
-    found, writer = Conversation(), BlockWriter()
-    for at, message in enumerate(messages):
-        place = f"messages[{at}].content"
-        match message:
-            case SystemMessage():
-                _write_system(message, place, found, writer, late=ModelTrait.LATE_SYSTEM in target.model_traits)
-            case UserMessage():
-                found.say("user", writer.blocks(message.parts, place))
-            case AssistantMessage():
-                found.say("assistant", _assistant(message, place, found, writer))
-            case ToolMessage():
-                found.has_tool_blocks = True
-                found.say("user", _result(message, place, writer))
-    _finish(found, target)
-    return found
+    writer = BlockWriter()
+    written = [_write_message(message, f"messages[{at}]", writer) for at, message in enumerate(messages)]
+    check_rounds(messages)
+    if not all(thought.is_sealed for one in messages if isinstance(one, AssistantMessage) for thought in one.thoughts):
+        params.leave(REASONING, True)
+    conversation = arrange(written, target, {"text": OPENING})
+    for turn in conversation.turns:
+        _accompany_documents(turn)
+    return conversation
 
 
-def _write_system(message: SystemMessage, place: str, found: Conversation, writer: BlockWriter, *, late: bool) -> None:
-    """Instructions at the start have a field of their own; later ones go into the turns where the model allows it."""
-    blocks = writer.blocks(message.parts, place)
-    if found.turns:
-        found.say("system" if late else "user", blocks)
-    else:
-        found.system += blocks
-
-
-def _assistant(message: AssistantMessage, place: str, found: Conversation, writer: BlockWriter) -> list[Block]:
-    found.has_tool_blocks |= bool(message.tool_calls)
-    thoughts = _thoughts(message.thoughts)
-    if len(thoughts) < len(message.thoughts) and UNSEALED not in found.dropped:
-        found.dropped.append(UNSEALED)
-    return [*thoughts, *writer.blocks(message.parts, place), *(_tool_use(call, place) for call in message.tool_calls)]
+def _write_message(message: Message, place: str, writer: BlockWriter) -> Turn:
+    at = f"{place}.content"
+    match message:
+        case SystemMessage():
+            return Turn("system", writer.blocks(message.parts, at))
+        case UserMessage():
+            return Turn("user", writer.blocks(message.parts, at))
+        case ToolMessage():
+            return Turn("user", [], _result(message, at, writer))
+        case AssistantMessage():
+            calls = [_tool_use(call, f"{place}.tool_calls[{n}]") for n, call in enumerate(message.tool_calls)]
+            return Turn("assistant", [*_thoughts(message.thoughts), *writer.blocks(message.parts, at), *calls])
 
 
 def _thoughts(thoughts: Iterable[Thought]) -> list[Block]:
@@ -84,8 +56,8 @@ def _thoughts(thoughts: Iterable[Thought]) -> list[Block]:
 
 
 def _tool_use(call: ToolCall, place: str) -> Block:
-    name = checked_name(call.name, place.replace(".content", ".tool_calls"))
-    return {"toolUse": {"toolUseId": fitting_id(call.id), "name": name, "input": call.input}}
+    name = checked_name(call.name, f"{place}.function.name", most_chars=MOST_NAME_CHARS)
+    return {"toolUse": {"toolUseId": fitting_id(call.id, _ID), "name": name, "input": call.input}}
 
 
 def _result(message: ToolMessage, place: str, writer: BlockWriter) -> list[Block]:
@@ -94,25 +66,12 @@ def _result(message: ToolMessage, place: str, writer: BlockWriter) -> list[Block
     content = [block for block in blocks if "cachePoint" not in block]
     if any("audio" in block for block in content):
         raise unsupported("audio in a tool's result", place)
-    return [{"toolResult": {"toolUseId": fitting_id(message.call_id), "content": content}}, *points[-1:]]
+    return [{"toolResult": {"toolUseId": fitting_id(message.call_id, _ID), "content": content}}, *points[-1:]]
 
 
-def _finish(found: Conversation, target: Target) -> None:
-    """Settle what only the whole conversation shows."""
-    if not found.turns:
-        raise unsupported("a conversation of system messages only", "messages")
-    if found.turns[-1]["role"] == "assistant":
-        if ModelTrait.NO_PREFILL in target.model_traits:
-            raise unsupported("a conversation that ends with the assistant's words", "messages")
-        _trim(found.turns[-1]["content"])
-    for turn in found.turns:
-        kinds = {kind for block in turn["content"] for kind in block}
-        if "document" in kinds and "text" not in kinds:
-            names = ", ".join(block["document"]["name"] for block in turn["content"] if "document" in block)
-            turn["content"].append({"text": f"Attached: {names}"})
-
-
-def _trim(content: list[Block]) -> None:
-    """Take trailing white space off words that the model is to go on from: it is refused there."""
-    if "text" in content[-1]:
-        content[-1] = {"text": content[-1]["text"].rstrip()}
+def _accompany_documents(turn: Turn) -> None:
+    """Put words beside documents that stand without any: they are refused alone."""
+    kinds = {kind for block in turn.said for kind in block}
+    if "document" in kinds and "text" not in kinds:
+        names = ", ".join(block["document"]["name"] for block in turn.said if "document" in block)
+        turn.said.append({"text": f"Attached: {names}"})

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from providers.catalogue.model_trait import ModelTrait
 from providers.chat.params import Params
-from providers.chat.request import ChatRequest
+from providers.chat.request import ChatRequest, ResponseFormat
 from providers.chat.unservable import Unservable
 from providers.completion import Target
-from providers.dialects.bedrock.json_wish import put_json_wish
 from providers.dialects.bedrock.messages import write_messages
 from providers.dialects.bedrock.thinking import Thinking, write_thinking
-from providers.dialects.bedrock.tools import is_forced, one_at_a_time, write_tools
+from providers.dialects.bedrock.tools import can_be_forced, is_forced, one_at_a_time, write_tools
+from providers.dialects.json_wish import put_json_wish
 
 MODEL_FIELDS = "additionalModelRequestFields"
 NATIVE = ("guardrailConfig", "performanceConfig", "promptVariables", "additionalModelResponseFieldPaths")
@@ -23,31 +24,21 @@ _METADATA_TEXT = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.\-]{0,256}", re.ASCII)
 _MAX_METADATA = 16
 
 
-@dataclass(slots=True)
-class Written:
-    """A request in Converse's words."""
+def write_chat(request: ChatRequest, target: Target) -> tuple[dict[str, Any], str | None]:
+    """Write a request, taking from its params what Converse or the model knows. Raises Unservable.
 
-    body: dict[str, Any]
-    dropped: list[str] = field(default_factory=list)
-    json_tool: str | None = None
-    """See `Draft.json_tool`."""
-
-
-def write_chat(request: ChatRequest, target: Target) -> Written:
-    """Write a request, taking from its params what Converse or the model knows. Raises Unservable."""
+    Returns the body, and the JSON tool's name where it stands for the wish for JSON.
+    """
     if request.choices > 1:
         request.params.leave("n", request.choices)
-    wish = put_json_wish(request, target)
+    wish = put_json_wish(request, target, _json_schema, can_be_forced=can_be_forced(target))
     request = wish.request
-    conversation = write_messages(request.messages, target)
-    dropped = conversation.dropped
-    if wish.instruction is not None:
-        conversation.system.append({"text": wish.instruction})
+    talk = write_messages(request.messages, request.params, target)
     thinking = write_thinking(request, target, is_forced=is_forced(request, target))
     body: dict[str, Any] = {
-        "messages": conversation.turns,
-        "system": conversation.system,
-        "toolConfig": write_tools(request, target, dropped, needed=conversation.has_tool_blocks),
+        "messages": [turn.written() for turn in talk.turns],
+        "system": talk.system + ([{"text": wish.instruction}] if wish.instruction else []),
+        "toolConfig": write_tools(request, target),
         "inferenceConfig": _inference(request, target, thinking),
         "outputConfig": wish.output_format,
         MODEL_FIELDS: _model_fields(request, target, thinking),
@@ -55,7 +46,14 @@ def write_chat(request: ChatRequest, target: Target) -> Written:
         "serviceTier": _tier(request.params),
         **{name: request.params.take(name) for name in NATIVE},
     }
-    return Written({name: value for name, value in body.items() if value}, dropped, wish.tool)
+    return {name: value for name, value in body.items() if value}, wish.tool
+
+
+def _json_schema(wish: ResponseFormat, schema: dict[str, Any]) -> dict[str, Any]:
+    """Write the schema as the text that the provider wants."""
+    described = {"description": wish.description} if wish.description else {}
+    written = {"schema": orjson.dumps(schema).decode(), "name": wish.name, **described}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": written}}}
 
 
 def _inference(request: ChatRequest, target: Target, thinking: Thinking) -> dict[str, Any]:

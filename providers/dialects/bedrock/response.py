@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from providers.completion import Target
+from providers.dialects import thinking_block
 from providers.dialects.chat_answer import broke_off
 from providers.dialects.request_id import request_id
 from providers.dialects.wire import WireResponse
@@ -74,16 +75,6 @@ def account(data: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def thinking_block(text: str, signature: str) -> dict[str, Any]:
-    """Return a thought with its seal, as callers hand it back."""
-    return {"type": "thinking", "thinking": text, "signature": signature}
-
-
-def redacted_block(data: str) -> dict[str, Any]:
-    """Return a thought that only the provider can read, as callers hand it back."""
-    return {"type": "redacted_thinking", "data": data}
-
-
 def _message(blocks: Iterable[dict[str, Any]]) -> dict[str, Any]:
     texts: list[str] = []
     reasoning: list[str] = []
@@ -111,12 +102,12 @@ def _call(use: dict[str, Any]) -> dict[str, Any]:
 
 def _read_thought(content: dict[str, Any], reasoning: list[str], thoughts: list[dict[str, Any]]) -> None:
     if "redactedContent" in content:
-        thoughts.append(redacted_block(content["redactedContent"]))
+        thoughts.append(thinking_block.redacted(content["redactedContent"]))
         return
     text, signature = content["reasoningText"]["text"], content["reasoningText"].get("signature")
     reasoning.append(text)
     if signature:
-        thoughts.append(thinking_block(text, signature))
+        thoughts.append(thinking_block.sealed(text, signature))
 
 
 def _routed_model(trace: Any) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from providers.dialects import thinking_block
 from providers.dialects.bedrock.frames import EXCEPTION
 from providers.dialects.bedrock.refusal import exception
 from providers.dialects.bedrock.response import (
@@ -19,8 +20,6 @@ from providers.dialects.bedrock.response import (
     SERVER_TOOL,
     account,
     ending,
-    redacted_block,
-    thinking_block,
     usage_of,
 )
 from providers.dialects.error_body import ErrorBody
@@ -114,9 +113,9 @@ class StreamReader:
         if thought is None:
             return ()
         if thought.redacted:
-            return self._delta({"thinking_blocks": [redacted_block(b64encode(thought.redacted).decode())]})
+            return self._delta({"thinking_blocks": [thinking_block.redacted(b64encode(thought.redacted).decode())]})
         if thought.signature:
-            return self._delta({"thinking_blocks": [thinking_block("".join(thought.texts), thought.signature)]})
+            return self._delta({"thinking_blocks": [thinking_block.sealed("".join(thought.texts), thought.signature)]})
         return ()
 
     def _ended(self, reason: str) -> Chunks | ErrorBody:

@@ -1,18 +1,20 @@
 """Tools: what may be called, what must be, and what a history with calls asks for."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from providers.catalogue.model_trait import ModelTrait
-from providers.chat.request import AssistantMessage, ChatRequest, Message, Tool, ToolChoice, ToolMode
+from providers.chat.left_out import STRICT_TOOLS
+from providers.chat.request import AssistantMessage, ChatRequest, Tool, ToolChoice, ToolMode
 from providers.completion import Target
-from providers.dialects.anthropic.closed_schema import closed_schema
 from providers.dialects.bedrock.blocks import cache_point
-from providers.dialects.bedrock.tool_name import checked_name
+from providers.dialects.bedrock.messages import MOST_NAME_CHARS
+from providers.dialects.closed_schema import closed_schema
+from providers.dialects.tool_name import checked_name
 
-STRICT = "tools[].function.strict"
 _CHOICES = {ToolMode.AUTO: "auto", ToolMode.REQUIRED: "any", ToolMode.NAMED: "tool"}
 _FORCED = frozenset({ToolMode.REQUIRED, ToolMode.NAMED})
+_NO_TOOL = Tool("unavailable", "There is nothing to call.")
+"""Stands where the provider wants a tool and none may be called."""
 
 
 def can_be_forced(target: Target) -> bool:
@@ -26,22 +28,19 @@ def is_forced(request: ChatRequest, target: Target) -> bool:
     return choice is not None and choice.mode in _FORCED and can_be_forced(target)
 
 
-def write_tools(request: ChatRequest, target: Target, dropped: list[str], *, needed: bool) -> dict[str, Any] | None:
+def write_tools(request: ChatRequest, target: Target) -> dict[str, Any] | None:
     """Write `toolConfig`, None where there is nothing to say.
 
-    `needed` says that the messages hold calls or results: then the provider wants tools even where the caller gives
-    none or forbids their use. A choice that the model cannot be given is handed back to the params.
+    Where messages hold calls the provider wants tools even if the caller gives none or forbids their use. A choice
+    that the model cannot be given is handed back to the params.
     """
-    choice = request.tool_choice
-    tools = request.tools
-    if choice is not None and choice.mode is ToolMode.NONE:
-        tools, choice = (tools if needed else ()), None
-    if not tools:
-        tools = _tools_of(request.messages) if needed else ()
+    tools, choice = request.tools, request.tool_choice
+    if not tools or (choice is not None and choice.mode is ToolMode.NONE):
+        tools, choice = ((_NO_TOOL,) if _has_calls(request) else ()), None
     if not tools:
         return None
     config: dict[str, Any] = {
-        "tools": [block for at, tool in enumerate(tools) for block in _tool(tool, f"tools[{at}]", target, dropped)]
+        "tools": [block for at, tool in enumerate(tools) for block in _tool(tool, f"tools[{at}]", request, target)]
     }
     if choice is not None and choice.mode in _FORCED and not can_be_forced(target):
         request.params.leave("tool_choice", _CHOICES[choice.mode])
@@ -64,16 +63,17 @@ def one_at_a_time(request: ChatRequest, target: Target) -> dict[str, Any]:
     return {"tool_choice": {"type": _CHOICES[choice.mode], **named, "disable_parallel_tool_use": True}}
 
 
-def _tool(tool: Tool, place: str, target: Target, dropped: list[str]) -> list[dict[str, Any]]:
+def _tool(tool: Tool, place: str, request: ChatRequest, target: Target) -> list[dict[str, Any]]:
     schema: dict[str, Any] = {"type": "object", "properties": {}, **(tool.parameters or {})}
-    spec: dict[str, Any] = {"name": checked_name(tool.name, place), "inputSchema": {"json": schema}}
+    name = checked_name(tool.name, place, most_chars=MOST_NAME_CHARS)
+    spec: dict[str, Any] = {"name": name, "inputSchema": {"json": schema}}
     if tool.description.strip():
         spec["description"] = tool.description
     can_be_strict = ModelTrait.STRICT_TOOLS in target.model_traits
     if tool.strict and can_be_strict and (closed := closed_schema(schema)) is not None:
         spec |= {"inputSchema": {"json": closed}, "strict": True}
-    elif tool.strict and STRICT not in dropped:
-        dropped.append(STRICT)
+    elif tool.strict:
+        request.params.leave(STRICT_TOOLS, True)
     return [{"toolSpec": spec}, *cache_point(tool.cache_control)]
 
 
@@ -81,7 +81,5 @@ def _choice(choice: ToolChoice) -> dict[str, Any]:
     return {_CHOICES[choice.mode]: {"name": choice.name} if choice.mode is ToolMode.NAMED else {}}
 
 
-def _tools_of(messages: Iterable[Message]) -> tuple[Tool, ...]:
-    """List the tools that were called before, by their names; some name where only results are left."""
-    calls = (call for message in messages if isinstance(message, AssistantMessage) for call in message.tool_calls)
-    return tuple(Tool(name) for name in dict.fromkeys(call.name for call in calls)) or (Tool("unavailable"),)
+def _has_calls(request: ChatRequest) -> bool:
+    return any(isinstance(message, AssistantMessage) and message.tool_calls for message in request.messages)

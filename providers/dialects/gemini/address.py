@@ -4,7 +4,9 @@ from urllib.parse import quote
 
 from providers.completion import Target
 
-COLLECTIONS = ("models/", "tunedModels/", "endpoints/")
+ENDPOINTS = "endpoints/"
+"""Models of a project's own. They stand beside the publishers, not below one."""
+COLLECTIONS = ("models/", "tunedModels/", ENDPOINTS)
 """Where models live. A name may begin with its collection; without one it is a model of the first."""
 
 
@@ -16,4 +18,6 @@ def model_path(model: str) -> str:
 
 def model_url(target: Target, action: str) -> str:
     """Return where to call an action, e.g. `generateContent`."""
-    return f"{target.base_url}/{model_path(target.model)}:{action}"
+    path = model_path(target.model)
+    base = target.base_url.partition("/publishers/")[0] if path.startswith(ENDPOINTS) else target.base_url
+    return f"{base}/{path}:{action}"

@@ -6,7 +6,6 @@ from typing import Any
 from providers.catalogue.model_trait import ModelTrait
 from providers.chat.params import Params
 from providers.chat.request import ChatRequest, FormatKind, ResponseFormat
-from providers.chat.unservable import unsupported
 from providers.completion import Target
 from providers.dialects.gemini.thinking import take_thinking
 
@@ -29,7 +28,7 @@ def write_generation(request: ChatRequest, target: Target) -> dict[str, Any]:
         "temperature": params.number("temperature", 0, 2),
         "topP": params.number("top_p", 0, 1),
         "maxOutputTokens": _limit(request.max_tokens, target.max_output_tokens),
-        "stopSequences": _stops(request.stop),
+        "stopSequences": _stops(request),
         "candidateCount": _choices(request),
         "seed": _seed(params.integer("seed")),
         "presencePenalty": params.number("presence_penalty", -2, 2),
@@ -56,10 +55,10 @@ def _limit(asked: int | None, most: int | None) -> int | None:
     return min(asked, most) if asked and most else asked
 
 
-def _stops(stop: tuple[str, ...]) -> list[str] | None:
-    if len(stop) > MAX_STOPS:
-        raise unsupported(f"more than {MAX_STOPS} stop sequences", "stop")
-    return list(stop) or None
+def _stops(request: ChatRequest) -> list[str] | None:
+    if len(request.stop) > MAX_STOPS:
+        request.params.leave("stop", list(request.stop), f"of more than {MAX_STOPS} sequences")
+    return list(request.stop[:MAX_STOPS]) or None
 
 
 def _choices(request: ChatRequest) -> int | None:
@@ -95,7 +94,8 @@ def _format(request: ChatRequest, target: Target) -> dict[str, Any]:
     if wish is None:
         return {}
     if request.tools and ModelTrait.JSON_WITH_TOOLS not in target.model_traits:
-        raise unsupported("response_format together with tools", "response_format")
+        request.params.leave("response_format", {"type": wish.kind}, "together with tools")
+        return {}
     return _json(wish)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from providers.chat.left_out import REASONING
 from providers.chat.params import Params
-from providers.chat.request import ChatRequest
+from providers.chat.request import AssistantMessage, ChatRequest
 from providers.completion import Target
 from providers.dialects.gemini.address import model_url
 from providers.dialects.gemini.generation import take_native, write_generation
@@ -27,14 +28,15 @@ TIERS = ("flex", "priority")
 
 def write_chat(request: ChatRequest, target: Target, service: Service, *, stream: bool) -> Draft:
     """Write the call. Raises Unservable."""
-    tools, dropped = write_tools(request, target)
-    body: dict[str, Any] = {**write_messages(request.messages, target, service), **tools}
+    body: dict[str, Any] = {**write_messages(request.messages, target, service), **write_tools(request, target)}
+    if any(isinstance(message, AssistantMessage) and message.thoughts for message in request.messages):
+        request.params.leave(REASONING, True)
     if generation := write_generation(request, target):
         body["generationConfig"] = generation
     body.update((name, value) for name, value in take_native(request.params, NATIVE).items() if value is not None)
     headers = _ask_for_tier(request.params, body, service)
     action = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    return Draft(model_url(target, action), body, headers, dropped)
+    return Draft(model_url(target, action), body, headers)
 
 
 def _ask_for_tier(params: Params, body: dict[str, Any], service: Service) -> Headers:

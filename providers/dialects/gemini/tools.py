@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from providers.catalogue.model_trait import ModelTrait
+from providers.chat.left_out import STRICT_TOOLS
 from providers.chat.request import ChatRequest, Tool, ToolMode
 from providers.completion import Target
 
 _MODES = {ToolMode.AUTO: "AUTO", ToolMode.NONE: "NONE", ToolMode.REQUIRED: "ANY", ToolMode.NAMED: "ANY"}
 
 
-def write_tools(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return `tools` and `toolConfig` as far as they are needed, and what was left out.
+def write_tools(request: ChatRequest, target: Target) -> dict[str, Any]:
+    """Return `tools` and `toolConfig` as far as they are needed.
 
     A forced call always keeps to its schema; a call that is left to the model does with `VALIDATED`, where it can.
     """
     if not request.tools:
-        return {}, ()
+        return {}
     written: dict[str, Any] = {"tools": [{"functionDeclarations": _declarations(request.tools)}]}
     choice = request.tool_choice
     mode = _MODES[choice.mode] if choice else "AUTO"
@@ -28,7 +29,9 @@ def write_tools(request: ChatRequest, target: Target) -> tuple[dict[str, Any], t
         calling["allowedFunctionNames"] = [choice.name]
     if choice or mode != "AUTO":
         written["toolConfig"] = {"functionCallingConfig": calling}
-    return written, ("tools[].function.strict",) if is_loose else ()
+    if is_loose:
+        request.params.leave(STRICT_TOOLS, True)
+    return written
 
 
 def _declarations(tools: Sequence[Tool]) -> list[dict[str, Any]]:

@@ -24,14 +24,14 @@ class ClaudeOnVertex:
 
     def chat(self, request: ChatRequest, target: Target, *, stream: bool) -> Draft:
         """Translate a chat request; version and betas stand in the body."""
-        written, dropped, json_tool = write_body(request, target)
+        written, json_tool = write_body(request, target)
         body: dict[str, Any] = {"anthropic_version": VERSION, **written}
         if names := betas(request, target):
             body["anthropic_beta"] = list(names)
         if stream:
             body["stream"] = True
         action = "streamRawPredict" if stream else "rawPredict"
-        return Draft(model_url(target, action), body, dropped=dropped, json_tool=json_tool)
+        return Draft(model_url(target, action), body, json_tool=json_tool)
 
     def embeddings(self, request: EmbeddingsRequest, target: Target) -> Draft:
         """Refuse: the publisher has no embeddings."""

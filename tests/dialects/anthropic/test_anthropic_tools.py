@@ -8,7 +8,7 @@ from anthropic.lib._parse._transform import transform_schema
 
 from providers.catalogue.model_trait import ModelTrait
 from providers.completion import ParamPolicy
-from providers.dialects.anthropic.closed_schema import closed_schema
+from providers.dialects.closed_schema import closed_schema
 from tests.dialects.anthropic.messages_api import body_of, claude, refused, said, written
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

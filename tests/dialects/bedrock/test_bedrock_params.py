@@ -7,7 +7,7 @@ import pytest
 from providers.catalogue.model_trait import ModelTrait
 from providers.completion import ParamPolicy
 from providers.dialects import WireRequest
-from providers.dialects.anthropic.json_wish import INSTRUCTION
+from providers.dialects.json_wish import INSTRUCTION
 from tests.dialects.bedrock.service_model import judged, refused, sent, written
 
 WEATHER = {"type": "function", "function": {"name": "weather", "description": "Tells it", "parameters": {}}}

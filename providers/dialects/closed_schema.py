@@ -34,7 +34,7 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     closed: dict[str, Any] = {}
     beyond: dict[str, Any] = {}
     for name, value in schema.items():
-        if name in _PLAIN or (name == "format" and value in _FORMATS) or (name == "minItems" and value in (0, 1)):
+        if name in _PLAIN or _is_kept(name, value):
             closed[name] = value
         elif name in _LISTS and type(value) is list:
             closed[_LISTS[name]] = [_inner(one) for one in value]
@@ -53,6 +53,11 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
         described = closed.get("description")
         closed["description"] = f"{described}\n\n{rule}" if described else rule
     return closed
+
+
+def _is_kept(name: str, value: Any) -> bool:
+    """Tell whether a keyword is taken with this value."""
+    return (name == "format" and type(value) is str and value in _FORMATS) or (name == "minItems" and value in (0, 1))
 
 
 def _inner(schema: Any) -> Any:
