@@ -63,7 +63,7 @@ class Call:
 
     async def hand_in(self, waiter: Waiter) -> None:
         """Make the job, or find the one that the same request made. Raises ApiError 409 or 503, StoreUnavailable."""
-        if not self.background.pulse.up and self.wait_s is None:
+        if not self.background.pulse.up and self.wait_s is None and not self.dependencies.has_room(self.new):
             raise queue_away()
         waiting, self.job_id = self.background.waiting, self.new.id
         waiting.expect(self.job_id, waiter)

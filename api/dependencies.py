@@ -31,6 +31,8 @@ class ApiDependencies:
     version: str
     submit: Callable[[NewJob], Awaitable[Submission]]
     """Takes one job into the database and to its queue. Raises StoreUnavailable."""
+    has_room: Callable[[NewJob], bool] = field(kw_only=True, default=lambda _: False)
+    """Whether this process could make this job's call itself right now, without its queue."""
     replies: Replies
     """Where the answers of awaited jobs arrive."""
     api_id: bytes

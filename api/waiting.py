@@ -91,15 +91,22 @@ class Waiting:
             group.create_task(self._ask())
 
     async def _hear(self) -> None:
-        async for reply in self._replies.listen(self._me):
-            if reply.kind is ReplyKind.LISTENING:
-                for each in self._waits.values():
-                    each.next_s = 0.0
-                self._look.set()
-            elif (wait := self._waits.get(reply.job_id)) is not None:
-                self._pass_on(wait, reply)
+        self._replies.hear_here(self._me, self._take)
+        try:
+            async for reply in self._replies.listen(self._me):
+                if reply.kind is ReplyKind.LISTENING:
+                    for each in self._waits.values():
+                        each.next_s = 0.0
+                    self._look.set()
+                else:
+                    self._take(reply)
+        finally:
+            self._replies.hear_here(self._me, None)
 
-    def _pass_on(self, wait: _Wait, reply: Reply) -> None:
+    def _take(self, reply: Reply) -> None:
+        wait = self._waits.get(reply.job_id)
+        if wait is None:
+            return
         if reply.kind is ReplyKind.EVENT:
             for listener in wait.listeners:
                 listener.hear(reply)

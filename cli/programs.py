@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from cli.child import Program
-from cli.settings import Settings
+from cli.settings import HAND_OFF, Settings
 from router.config import Config
 
 SIMULATOR = "simulator"
@@ -36,9 +36,12 @@ def child_environ(
 
 
 def api_program(environ: Mapping[str, str], *, host: str, port: int, fd: int) -> Program:
-    """The API on a socket that `up` has opened. Host and port are told because the rules on keys depend on them."""
+    """The API on a socket that `up` has opened; unless told otherwise it makes calls itself while it has room.
+
+    Host and port are told because the rules on keys depend on them.
+    """
     arguments = ("cli", "serve", "--host", host, "--port", str(port), "--fd", str(fd))
-    return Program("serve", (*_OURS, *arguments), environ, fds=(fd,))
+    return Program("serve", (*_OURS, *arguments), {HAND_OFF: "1", **environ}, fds=(fd,))
 
 
 def worker_program(environ: Mapping[str, str], number: int) -> Program:

@@ -15,10 +15,13 @@ from cli.listener import listen
 from cli.master_key import find_master_key
 from cli.pepper import find_pepper
 from cli.process import check_surroundings, run_loop, set_up_logs
-from cli.settings import Settings
+from cli.settings import Settings, hands_off
 from cli.stop_request import StopRequest
+from cli.time_spans import worker_settings
 from cli.version import laneway_version
 from cli.wiring import no_provider_warning, open_asking, open_shared
+from router.routes import RouteTable
+from workers.handoff import HandOffSettings
 
 _KEEP_ALIVE_S = 75
 _log = logging.getLogger("laneway.serve")
@@ -44,7 +47,15 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
     async with open_shared(settings, pepper) as shared:
         if warning := no_provider_warning(shared.routes):
             _log.warning("%s", warning)
-        async with open_asking(shared.database, shared.broker_url, shared.state_url) as asking:
+        request = StopRequest()
+        calls = _calls(settings, shared.routes)
+        async with open_asking(
+            shared.database,
+            shared.broker_url,
+            shared.state_url,
+            calls=calls,
+            grace_ms=lambda: request.left_ms(settings.grace_ms),
+        ) as asking:
             dependencies = ApiDependencies(
                 database=shared.database,
                 contents=shared.contents,
@@ -55,14 +66,23 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
                 master_key=master_key,
                 version=laneway_version(),
                 submit=asking.submitter.submit,
+                has_room=asking.submitter.has_room,
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=settings.config.webhooks,
             )
-            return await _run_uvicorn(create_app(dependencies), settings, listener)
+            return await _run_uvicorn(create_app(dependencies), settings, listener, request)
 
 
-async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket) -> int:
+def _calls(settings: Settings, routes: RouteTable) -> HandOffSettings | None:
+    """What this process needs to make calls itself; None where it is not to."""
+    if not hands_off(settings.environ):
+        return None
+    policy = settings.config.routing.retry_policy()
+    return HandOffSettings(routes, policy=policy, worker=worker_settings(settings), version=laneway_version())
+
+
+async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket, request: StopRequest) -> int:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=BoundedProtocol,
@@ -76,7 +96,6 @@ async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket)
         timeout_graceful_shutdown=max(1, settings.grace_ms // 1000),
     )
     server = _Server(config)
-    request = StopRequest()
     watch = asyncio.create_task(_watch(server, request))
     try:
         await server.serve([listener])

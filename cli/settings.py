@@ -12,6 +12,7 @@ from cli.secret_files import with_secret_files
 from router.config import Config, ConfigError, parse_config
 
 DEFAULT_DATA_DIR = Path(".laneway")
+HAND_OFF = "LANEWAY_HAND_OFF"
 _DRIVER = "postgresql+asyncpg"
 
 
@@ -78,6 +79,14 @@ def load_settings(flags: Flags, environ: Mapping[str, str]) -> Settings:
         allow_eviction=flags.allow_eviction or environ.get("LANEWAY_ALLOW_EVICTION", "") in ("1", "true", "yes"),
         environ=environ,
     )
+
+
+def hands_off(environ: Mapping[str, str]) -> bool:
+    """Whether an API process makes calls itself; raises CommandError for a LANEWAY_HAND_OFF that says neither."""
+    text = environ.get(HAND_OFF) or "0"
+    if text not in ("0", "1"):
+        raise CommandError(f"{HAND_OFF} is {text!r}: it is 1 (the API makes calls itself) or 0 (workers make all)")
+    return text == "1"
 
 
 def milliseconds(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -21,6 +21,13 @@ class StopRequest:
                 continue  # nohup: it wants us to outlive the terminal
             loop.add_signal_handler(number, self._hear)
 
+    def left_ms(self, grace_ms: int) -> int:
+        """How much of a grace is left that began with the first signal; all of it before one, none after a second."""
+        if self.insisted.is_set():
+            return 0
+        gone_s = asyncio.get_running_loop().time() - self._asked_at_s if self.asked.is_set() else 0.0
+        return max(grace_ms - int(gone_s * 1000), 0)
+
     def _hear(self) -> None:
         now_s = asyncio.get_running_loop().time()
         if not self.asked.is_set():

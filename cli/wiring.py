@@ -1,7 +1,7 @@
 """The wiring: makes the objects that the API and the workers are given, and closes them again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from store.pepper import settle_pepper
 from store.replies import Replies
 from store.signals import Signals
 from workers.broker import create_broker
+from workers.handoff import HandOff, HandOffSettings
 from workers.publisher import Publisher
 from workers.submitter import Submitter
 
@@ -75,20 +76,37 @@ class Asking:
     """What an API process has to hand jobs to the workers and hear of them."""
 
     submitter: Submitter
+    hand_off: HandOff | None
+    """Set where this process makes calls itself."""
     replies: Replies
     signals: Signals
     api_id: bytes
 
 
 @asynccontextmanager
-async def open_asking(database: Database, broker_url: str, state_url: str) -> AsyncIterator[Asking]:
-    """Open an API process's way to the workers. Redis need not be there."""
-    publisher = Publisher(create_broker(broker_url))
-    asking = Asking(Submitter(database, publisher), Replies(state_url), Signals(state_url), new_id())
+async def open_asking(
+    database: Database,
+    broker_url: str,
+    state_url: str,
+    *,
+    calls: HandOffSettings | None = None,
+    grace_ms: Callable[[], int] = lambda: 0,
+) -> AsyncIterator[Asking]:
+    """Open an API process's way to the workers. Redis need not be there.
+
+    With `calls` it makes calls itself while it has room; at the end those get what `grace_ms` says then.
+    """
+    publisher, replies, signals = Publisher(create_broker(broker_url)), Replies(state_url), Signals(state_url)
+    hand_off = None if calls is None else HandOff(database, publisher, replies, signals, calls)
+    asking = Asking(Submitter(database, publisher, hand_off), hand_off, replies, signals, new_id())
+    if hand_off is not None:
+        await hand_off.begin()
     try:
         yield asking
     finally:
         await asking.submitter.close()
+        if hand_off is not None:
+            await hand_off.close(grace_ms())
         publisher.close()
         await asking.replies.close()
         await asking.signals.close()

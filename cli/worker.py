@@ -7,14 +7,14 @@ import os
 from cli.failure import CommandError, Exit
 from cli.pepper import find_pepper
 from cli.process import check_surroundings, run_loop, set_up_logs
-from cli.settings import Settings, milliseconds
+from cli.settings import Settings
 from cli.stop_request import StopRequest
+from cli.time_spans import worker_settings
 from cli.version import laneway_version
 from cli.wiring import no_provider_warning, open_shared
 from providers.prices import PriceBook
 from router.suggestion import or_one_of
 from workers.process import WorkerDependencies, all_queues, run_worker
-from workers.settings import WorkerSettings
 
 _log = logging.getLogger("laneway.worker")
 
@@ -67,22 +67,3 @@ async def _leave_at_once(request: StopRequest) -> None:
     await request.insisted.wait()
     _log.warning("stopped at once: calls in flight will be made again")
     os._exit(Exit.INTERRUPTED)
-
-
-def worker_settings(settings: Settings) -> WorkerSettings:
-    """Read the time spans from the environment and the file; what is not there has its default."""
-    default = WorkerSettings()
-    environ = settings.environ
-    lease_ms = milliseconds(environ, "LANEWAY_LEASE_MS", default.lease_ms)
-    renew_ms = milliseconds(environ, "LANEWAY_RENEW_MS", default.renew_ms)
-    if lease_ms < 2 * renew_ms:
-        raise CommandError(
-            f"a lease of {lease_ms} ms is not kept by renewing it every {renew_ms} ms: make it twice that"
-        )
-    return WorkerSettings(
-        lease_ms=lease_ms,
-        renew_ms=renew_ms,
-        sweep_ms=milliseconds(environ, "LANEWAY_SWEEP_MS", default.sweep_ms),
-        grace_ms=milliseconds(environ, "LANEWAY_GRACE_MS", default.grace_ms),
-        keep_content_ms=settings.config.store.keep_content_ms,
-    )

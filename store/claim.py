@@ -26,7 +26,8 @@ from sqlalchemy.sql import Executable
 from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.bulk import execute_many
-from store.tables import AnyRow, attempt, job, payload, slices
+from store.compiled import Row, fetch
+from store.tables import attempt, job, payload, slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,8 @@ _WRITE_ATTEMPT = insert(attempt).values(
 
 def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]) -> list[ClaimedJob]:
     """Claim single jobs of one message; those that are not claimable are left out."""
-    which = {"ids": list(job_ids), "queues": claimant.queues, "now": now_ms}
-    return _claim(connection, now_ms, claimant, connection.execute(_CLAIM_JOBS, which))
+    which = {"ids": job_ids, "queues": claimant.queues, "now": now_ms}
+    return _claim(connection, now_ms, claimant, fetch(connection, _CLAIM_JOBS, which))
 
 
 def claim_whole_jobs(
@@ -154,19 +155,23 @@ def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_i
     if taken is None:
         return []
     chosen = {"slice": slice_id, "now": now_ms, "queue": taken.queue, "index": taken.route_index}
-    return _claim(connection, now_ms, claimant, connection.execute(_CLAIM_LINES, chosen))
+    return _claim(connection, now_ms, claimant, fetch(connection, _CLAIM_LINES, chosen))
 
 
 def read_payloads(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> dict[bytes, bytes]:
     """Read the request bodies of claimed jobs."""
-    rows = connection.execute(_READ_PAYLOADS, {"ids": list(job_ids)})
-    return {row[0]: row[1] for row in rows}
+    return dict(fetch(connection, _READ_PAYLOADS, {"ids": job_ids}))
 
 
-def _claim(connection: Connection, now_ms: int, claimant: Claimant, rows: Iterable[AnyRow]) -> list[ClaimedJob]:
+def write_attempts(connection: Connection, now_ms: int, claimant: Claimant, jobs: Sequence[ClaimedJob]) -> None:
+    """Write the attempts of jobs that this transaction claims, each with its lease."""
+    execute_many(connection, _WRITE_ATTEMPT, [_attempt_row(each, claimant, now_ms) for each in jobs])
+
+
+def _claim(connection: Connection, now_ms: int, claimant: Claimant, rows: Iterable[Row]) -> list[ClaimedJob]:
     """Make the claimed rows jobs of the claimant, each with its attempt."""
     jobs = [ClaimedJob(*row) for row in rows]
-    execute_many(connection, _WRITE_ATTEMPT, [_attempt_row(each, claimant, now_ms) for each in jobs])
+    write_attempts(connection, now_ms, claimant, jobs)
     return jobs
 
 

@@ -8,27 +8,22 @@ connection of the process (`BEGIN IMMEDIATE`, so a write never upgrades a read),
 through `run_sync` on an asyncpg connection. Transactions that PostgreSQL rolls back for a deadlock are run again.
 """
 
-import asyncio
-import logging
-import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool, QueuePool
 
 from store.clock import now_ms
+from store.sqlite import SqliteThreads
 
 T = TypeVar("T")
 P = ParamSpec("P")
 Query = Callable[Concatenate[Connection, int, P], T]
 
-_BUSY_MS = 5_000
 _READERS = 2
 _CONNECT_S = 5
 _COMMAND_S = 30
@@ -37,7 +32,6 @@ _NOT_NOW = {"25006", "55P03", "57014", "57P01", "57P02", "57P03"}  # read only, 
 _NOT_NOW_CLASSES = {"08", "53"}  # connection lost; out of connections, memory or disk
 UNWRITABLE = (DataError, IntegrityError, OverflowError, UnicodeEncodeError)
 """What a write raises when a row of it can never be written, however often it is tried."""
-_log = logging.getLogger(__name__)
 
 
 class StoreUnavailable(Exception):
@@ -74,34 +68,25 @@ class SqliteDatabase:
     """SQLite in WAL mode, `synchronous=FULL`: a commit survives a kill and a power cut."""
 
     def __init__(self, url: str) -> None:
-        self._writing = sqlite_engine(url, immediate=True, pool_size=1)
-        self._reading = sqlite_engine(url, immediate=False, pool_size=_READERS)
-        self._writer = ThreadPoolExecutor(1, "sqlite-write")
-        self._readers = ThreadPoolExecutor(_READERS, "sqlite-read")
+        self._writer = SqliteThreads(url, "sqlite-write", count=1, immediate=True)
+        self._readers = SqliteThreads(url, "sqlite-read", count=_READERS, immediate=False)
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(self._writer, self._writing, query, *args, **kwargs)
+        return await _on_sqlite(self._writer, query, *args, **kwargs)
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(self._readers, self._reading, query, *args, **kwargs)
-
-    async def _run(
-        self, pool: ThreadPoolExecutor, engine: Engine, query: Query[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        def transaction() -> T:
-            with engine.begin() as connection:
-                return query(connection, now_ms(connection), *args, **kwargs)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, transaction)
-        except OperationalError as error:
-            raise StoreUnavailable(f"SQLite: {error.orig}") from error
+        return await _on_sqlite(self._readers, query, *args, **kwargs)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._writer.shutdown)
-        await asyncio.to_thread(self._readers.shutdown)
-        self._writing.dispose()
-        self._reading.dispose()
+        await self._writer.close()
+        await self._readers.close()
+
+
+async def _on_sqlite(threads: SqliteThreads, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return await threads.run(lambda connection, now: query(connection, now, *args, **kwargs))
+    except OperationalError as error:
+        raise StoreUnavailable(f"SQLite: {error.orig}") from error
 
 
 class PostgresDatabase:
@@ -173,25 +158,3 @@ def _is_passing(error: DBAPIError) -> bool:
 
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
-
-
-def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:
-    """Make an engine whose transactions begin with `BEGIN IMMEDIATE` (writers) or `BEGIN` (readers)."""
-    engine = create_engine(
-        url,
-        hide_parameters=True,  # bound values are prompts and answers: they never reach a log
-        poolclass=NullPool if pool_size == 0 else QueuePool,
-        **({} if pool_size == 0 else {"pool_size": pool_size, "max_overflow": 0}),
-        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine

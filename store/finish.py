@@ -5,11 +5,10 @@ everything else must match the job's current attempt, or only the attempt's own 
 ledger move in the same transaction, so they are exact, and running a group twice changes nothing the second time.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, literal_column, null, select, tuple_, update
 
@@ -18,10 +17,12 @@ from router.lifecycle import JOB_TERMINAL, JobState
 from router.outcome import AttemptOutcome
 from store.accounting import charge
 from store.bulk import execute_many
+from store.compiled import fetch
 from store.events import Ended, job_ended, record
 from store.progress import BatchProgress, record_progress
+from store.settled_attempt import settle_attempts
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
-from store.tables import AnyRow, attempt, job, result
+from store.tables import attempt, job, result
 
 _SETTLED = {AttemptOutcome.OK, AttemptOutcome.LATE_OK, AttemptOutcome.ERROR, AttemptOutcome.RELEASED}
 _ENDS_AS = {ErrorClass.EXPIRED: JobState.EXPIRED, ErrorClass.CANCELLED: JobState.CANCELLED}
@@ -73,26 +74,15 @@ _GIVE_BACK = (
 )
 _ADD_COST = update(job).where(_THIS_JOB).values(**_COST)
 _INSERT_RESULT = insert(result)
-_SETTLE = (
-    update(attempt)
-    .where(attempt.c.job_id == bindparam("b_id"), attempt.c.n == bindparam("b_n"))
-    .values(
-        ended_at_ms=bindparam("b_ended"),
-        outcome=bindparam("b_outcome"),
-        error_class=bindparam("b_error_class"),
-        http_status=bindparam("b_http_status"),
-        provider_request_id=bindparam("b_request_id"),
-        served_model=bindparam("b_served_model"),
-        dropped_json=bindparam("b_dropped"),
-        cost_nanousd=bindparam("b_cost_nanousd"),
-        cost_basis=bindparam("b_cost_basis"),
-        prompt_tokens=bindparam("b_prompt"),
-        completion_tokens=bindparam("b_completion"),
-        cached_tokens=bindparam("b_cached"),
-        cache_write_tokens=bindparam("b_cache_write"),
-        reasoning_tokens=bindparam("b_reasoning"),
-    )
-)
+
+
+class _Job(NamedTuple):
+    """A locked job's row."""
+
+    id: bytes
+    state: str
+    attempt: int
+    notify: int
 
 
 @dataclass(slots=True)
@@ -150,7 +140,7 @@ def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement
     return Finish(states, to_write, to_send, tuple(_ended_now(writes, jobs)))
 
 
-def _ended_now(writes: _Writes, jobs: dict[bytes, AnyRow]) -> Iterator[tuple[Settlement, JobState]]:
+def _ended_now(writes: _Writes, jobs: dict[bytes, _Job]) -> Iterator[tuple[Settlement, JobState]]:
     """Pair the settlements that a caller waits for with their jobs' states, where those are over."""
     awaited = [each for each in (*writes.settled, *writes.known) if each.reply_to is not None]
     states = {row["b_id"]: row["b_state"] for row in writes.ended} if awaited else {}
@@ -160,17 +150,17 @@ def _ended_now(writes: _Writes, jobs: dict[bytes, AnyRow]) -> Iterator[tuple[Set
             yield settlement, state
 
 
-def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, AnyRow]:
-    rows = connection.execute(_LOCK, {"ids": [settlement.job_id for settlement in settlements]})
-    return {row[0]: row for row in rows}
+def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[bytes, _Job]:
+    rows = fetch(connection, _LOCK, {"ids": [settlement.job_id for settlement in settlements]})
+    return {row[0]: _Job(*row) for row in rows}
 
 
-def _is_current(row: AnyRow, settlement: Settlement) -> bool:
+def _is_current(row: _Job, settlement: Settlement) -> bool:
     return bool(row.state == JobState.IN_PROGRESS and row.attempt == settlement.n)
 
 
 def _late_outcomes(
-    connection: Connection, settlements: Sequence[Settlement], jobs: dict[bytes, AnyRow]
+    connection: Connection, settlements: Sequence[Settlement], jobs: dict[bytes, _Job]
 ) -> dict[tuple[bytes, int], str]:
     """Read how those attempts stand that are no longer their job's current one."""
     late = [(each.job_id, each.n) for each in settlements if not _is_current(jobs[each.job_id], each)]
@@ -182,7 +172,7 @@ def _late_outcomes(
     return {(row.job_id, row.n): row.outcome for row in rows}
 
 
-def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -> None:
+def _decide(writes: _Writes, settlement: Settlement, row: _Job, now_ms: int) -> None:
     """Sort one settlement into the rows it changes."""
     current = _is_current(row, settlement)
     cost = settlement.cost_nanousd or 0
@@ -206,7 +196,7 @@ def _decide(writes: _Writes, settlement: Settlement, row: AnyRow, now_ms: int) -
     writes.settled.append(settlement)
 
 
-def _end(writes: _Writes, settlement: Settlement, row: AnyRow, ended: dict[str, Any]) -> None:
+def _end(writes: _Writes, settlement: Settlement, row: _Job, ended: dict[str, Any]) -> None:
     """End a job, with an event where somebody wants to be told."""
     writes.ended.append(ended)
     if row.notify:
@@ -261,39 +251,4 @@ def _write(connection: Connection, now_ms: int, writes: _Writes) -> None:
     execute_many(connection, _GIVE_BACK, writes.given_back)
     execute_many(connection, _INSERT_RESULT, writes.results)
     execute_many(connection, _ADD_COST, writes.late_costs)
-    in_order = sorted(writes.settled, key=lambda each: (each.job_id, each.n))  # as `renew` locks them
-    execute_many(connection, _SETTLE, [_attempt_row(each, now_ms) for each in in_order])
-
-
-def _attempt_row(settled: Settlement, now_ms: int) -> dict[str, Any]:
-    usage = settled.usage or _NO_USAGE
-    return {
-        "b_id": settled.job_id,
-        "b_n": settled.n,
-        "b_ended": now_ms,
-        "b_outcome": settled.outcome,
-        "b_error_class": settled.error_class,
-        "b_http_status": settled.http_status,
-        "b_request_id": settled.provider_request_id,
-        "b_served_model": settled.served_model,
-        "b_dropped": json.dumps(settled.dropped_params) if settled.dropped_params else None,
-        "b_cost_nanousd": settled.cost_nanousd,
-        "b_cost_basis": settled.cost_basis,
-        "b_prompt": usage.prompt_tokens,
-        "b_completion": usage.completion_tokens,
-        "b_cached": usage.cached_tokens,
-        "b_cache_write": usage.cache_write_tokens,
-        "b_reasoning": usage.reasoning_tokens,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _NoUsage:
-    prompt_tokens: None = None
-    completion_tokens: None = None
-    cached_tokens: None = None
-    cache_write_tokens: None = None
-    reasoning_tokens: None = None
-
-
-_NO_USAGE = _NoUsage()
+    settle_attempts(connection, now_ms, writes.settled)

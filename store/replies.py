@@ -8,11 +8,13 @@ Each API process hears one channel. A message is one line of JSON, then the byte
 a reply of its own; they are counted from 0 within the attempt, so a lost one is noticed. `end` says that the job has
 ended and SQL knows how: the answer, or the error, follows when it is small enough, else the API reads it there. A
 sender learns how many processes heard it: none means that the one that asked is gone.
+
+What a process says to itself does not go through Redis (`hear_here`).
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -69,10 +71,22 @@ class Replies:
     def __init__(self, state_url: str) -> None:
         self._redis = connect_state(state_url)
         self._outbox = Outbox(self._redis, _SEND_S)
+        self._me: bytes | None = None
+        self._hear: Callable[[Reply], None] | None = None
+
+    def hear_here(self, me: bytes, hear: Callable[[Reply], None] | None) -> None:
+        """Give `hear` at once what this object sends to `me`, the process that it is in; None ends that."""
+        self._me, self._hear = me, hear
 
     def post(self, to: bytes, reply: Reply) -> "asyncio.Future[int | None]":
         """Send a reply without waiting; the future says what `send` returns and may be dropped."""
-        return self._outbox.put(reply_channel(to), _encode(reply))
+        if self._hear is None or to != self._me:
+            return self._outbox.put(reply_channel(to), _encode(reply))
+        for each in _apart(reply):
+            self._hear(each)
+        heard: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        heard.set_result(1)
+        return heard
 
     async def send(self, to: bytes, reply: Reply) -> int | None:
         """Send a reply to an API process; returns how many heard it, None when Redis cannot be used. Never raises."""
@@ -150,8 +164,13 @@ def _decode(data: bytes) -> Iterator[Reply]:
         cost_nanousd=said.get("cost"),
         body=body if said["body"] else None,
     )
-    if reply.kind is not ReplyKind.EVENT or b"\n" not in body:
+    yield from _apart(reply)
+
+
+def _apart(reply: Reply) -> Iterator[Reply]:
+    """Make of several chunks a reply each."""
+    if reply.kind is not ReplyKind.EVENT or reply.body is None or b"\n" not in reply.body:
         yield reply
         return
-    for place, chunk in enumerate(body.split(b"\n")):
+    for place, chunk in enumerate(reply.body.split(b"\n")):
         yield replace(reply, seq=reply.seq + place, body=chunk)

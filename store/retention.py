@@ -7,9 +7,11 @@ Bodies of batches go by batch, those of single jobs each by itself. Output and e
 from collections.abc import Sequence
 from enum import IntEnum
 
-from sqlalchemy import Connection, case, delete, func, literal_column, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, literal_column, null, select, update
 
 from router.lifecycle import BATCH_TERMINAL, JOB_TERMINAL
+from store.bulk import execute_many
+from store.compiled import fetch
 from store.tables import batch, job, payload, result
 
 _LIMIT = 2_000
@@ -29,6 +31,21 @@ class Bodies(IntEnum):
     """A day: the job has an `Idempotency-Key`, and its answer may be asked for again."""
     GONE = 3
     """They are deleted."""
+
+
+_THESE = job.c.id.in_(bindparam("ids", expanding=True))
+_UNTIL_NOW = job.c.ephemeral == literal_column(str(int(Bodies.UNTIL_ANSWERED)))
+_ANSWERED = (
+    update(job)
+    .where(_THESE, job.c.state.in_([literal_column(f"'{state}'") for state in sorted(JOB_TERMINAL)]))
+    .values(
+        body_hash=null(),
+        ephemeral=case((_UNTIL_NOW, literal_column(str(int(Bodies.GONE)))), else_=job.c.ephemeral),
+    )
+    .returning(job.c.id, job.c.ephemeral)
+)
+_DELETE_RESULT = delete(result).where(result.c.job_id == bindparam("b_id"))
+_DELETE_PAYLOAD = delete(payload).where(payload.c.job_id == bindparam("b_id"))
 
 
 def purge_bodies(connection: Connection, now_ms: int, keep_ms: int) -> int:
@@ -82,14 +99,10 @@ def answered(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> 
 
     From here on a repetition of the same request is a new job.
     """
-    until_now = int(Bodies.UNTIL_ANSWERED)
-    rows = connection.execute(
-        update(job)
-        .where(job.c.id.in_(job_ids), job.c.state.in_(sorted(JOB_TERMINAL)))
-        .values(body_hash=None, ephemeral=case((job.c.ephemeral == until_now, int(Bodies.GONE)), else_=job.c.ephemeral))
-        .returning(job.c.id, job.c.ephemeral)
-    )
-    _delete_bodies(connection, [row.id for row in rows if row.ephemeral == Bodies.GONE])
+    rows = fetch(connection, _ANSWERED, {"ids": job_ids})
+    gone = [{"b_id": job_id} for job_id, bodies in rows if bodies == Bodies.GONE]
+    execute_many(connection, _DELETE_RESULT, gone)
+    execute_many(connection, _DELETE_PAYLOAD, gone)
 
 
 def keep_bodies(connection: Connection, _now_ms: int, job_id: bytes) -> None:

@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from store.database import StoreUnavailable, sqlite_engine
+from store.database import StoreUnavailable
+from store.sqlite import sqlite_engine
 
 T = TypeVar("T")
 

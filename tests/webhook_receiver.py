@@ -53,7 +53,7 @@ class Receiver:
         """The posts to one path."""
         return [each for each in self.got if each.path == path]
 
-    async def wait(self, holds: Callable[[], bool], limit_s: float = 15.0) -> None:
+    async def wait(self, holds: Callable[[], bool], limit_s: float = 60.0) -> None:
         """Wait until something is so."""
         end_s = time.monotonic() + limit_s
         while not holds():

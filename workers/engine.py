@@ -131,7 +131,7 @@ class Engine:
         for job in never_started:
             self._unsent(job)
         for call in self._calls.values():
-            if is_unwanted(call.job):
+            if is_unwanted(call.job) and not call.task.cancelling():
                 call.task.cancel()
 
     def cut_unheard(self, process: bytes) -> None:

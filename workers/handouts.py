@@ -8,6 +8,7 @@ import redis
 
 from store.database import Database, StoreUnavailable
 from store.handout import hand_out, stranded
+from store.settlement import Requeued, Settlement
 from workers.publisher import Publisher
 from workers.queues import provider_of
 from workers.settings import window
@@ -31,6 +32,17 @@ class HandOuts:
         """Ask for a hand-out on a queue soon: something was claimed from it or added to it."""
         self._wanted.add(queue)
         self._wake.set()
+
+    def requeued(self, group: Sequence[Settlement], now_ms: int) -> None:
+        """Ask for a hand-out of each job that these settlements queued again, once it is due."""
+        due: dict[str, set[int]] = {}
+        for settlement in group:
+            if isinstance(settlement.verdict, Requeued):
+                due.setdefault(settlement.verdict.queue, set()).add(settlement.verdict.not_before_ms)
+        loop = asyncio.get_running_loop()
+        for queue, times_ms in due.items():
+            for time_ms in times_ms:
+                loop.call_later(max(time_ms - now_ms, 0) / 1000, self.want, queue)
 
     async def run(self) -> None:
         """Hand out on the wanted queues until cancelled."""

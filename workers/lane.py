@@ -99,6 +99,12 @@ class Lane:
         """How many claimed jobs have no slot yet."""
         return len(self._single.jobs) + len(self._lines.jobs)
 
+    def free(self, route: str) -> int:
+        """How many calls of a route could start right now."""
+        if self._closed or route in self._held or self._single.jobs or not self._single.room.is_set():
+            return 0
+        return self.slots - self.in_flight
+
     def has_room(self, queue: str) -> bool:
         """Whether another message may be fetched from this queue. Waiting lines leave room for single jobs."""
         return self._line(queue).room.is_set()

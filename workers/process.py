@@ -24,7 +24,7 @@ from store.finish import Finish
 from store.ids import new_id
 from store.leases import mark_suspected
 from store.replies import Replies
-from store.settlement import Requeued, Settlement
+from store.settlement import Settlement
 from store.signals import Signals
 from workers.actors import declare_actors
 from workers.broker import create_broker
@@ -216,15 +216,7 @@ class WorkerProcess:
     def _written(self, group: Sequence[Settlement], done: Finish) -> None:
         """After a commit: publish what was queued again when it is due, have batches written and webhooks sent."""
         self._replier.settled(done.ended)
-        loop = asyncio.get_running_loop()
-        due: dict[str, set[int]] = {}
-        for settlement in group:
-            if isinstance(settlement.verdict, Requeued):
-                due.setdefault(settlement.verdict.queue, set()).add(settlement.verdict.not_before_ms)
-        for queue, times_ms in due.items():
-            for time_ms in times_ms:
-                delay_s = max(time_ms - self._engine.now_ms(), 0) / 1000
-                loop.call_later(delay_s, self._hand_outs.want, queue)
+        self._hand_outs.requeued(group, self._engine.now_ms())
         if done.to_write:
             self._keeper.look()
         if done.to_send:

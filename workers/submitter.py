@@ -2,7 +2,8 @@
 
 A job that comes while nothing is being written is committed at once; those that come meanwhile are the next group. So
 one caller pays one commit, and sixty-four share a few. Right after a commit one message per queue is sent from the
-publisher's thread, while the next group is being written.
+publisher's thread, while the next group is being written. A job that this process has room for needs no bell:
+it is made as claimed by it, and handed to its engine.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ import redis
 
 from store.database import Database, StoreUnavailable
 from store.handout import JobsMessage
-from store.submission import NewJob, Outcome, Submission, Submitted, submit
+from store.submission import HandOver, NewJob, Outcome, Submission, Submitted, submit
+from workers.handoff import HandOff
 from workers.publisher import Publisher
 
 _GROUP = 256
@@ -28,13 +30,16 @@ _log = logging.getLogger(__name__)
 class _Waiting:
     new: NewJob
     outcome: "asyncio.Future[Submission]"
+    is_taken: bool
+    """Whether this process keeps a slot for it."""
 
 
 class Submitter:
     """Takes jobs into the database and to the queues; one per API process."""
 
-    def __init__(self, database: Database, publisher: Publisher) -> None:
+    def __init__(self, database: Database, publisher: Publisher, hand_off: HandOff | None = None) -> None:
         self._database = database
+        self._hand_off = hand_off
         self._publisher = publisher
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
@@ -47,11 +52,16 @@ class Submitter:
         Whether its message was sent is told later, by `Submission.published`. After a failure to send, Redis is left
         alone for half a second: jobs of that time wait for the sweep.
         """
-        waiting = _Waiting(new, asyncio.get_running_loop().create_future())
+        is_taken = self._hand_off is not None and self._hand_off.take(new)
+        waiting = _Waiting(new, asyncio.get_running_loop().create_future(), is_taken)
         self._waiting.append(waiting)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         return await waiting.outcome
+
+    def has_room(self, new: NewJob) -> bool:
+        """Whether a job handed in right now would be called by this process."""
+        return self._hand_off is not None and self._hand_off.has_room(new)
 
     async def close(self) -> None:
         """Wait for what is being written and sent."""
@@ -67,10 +77,10 @@ class Submitter:
         try:
             await self._write(group)
         except StoreUnavailable as error:
-            _fail(group, error)
+            self._fail(group, error)
         except Exception as error:
             if len(group) == 1:
-                _fail(group, error)
+                self._fail(group, error)
             for each in group if len(group) > 1 else ():  # one that cannot be written must not fail the others
                 await self._write_group([each])
 
@@ -86,15 +96,36 @@ class Submitter:
 
     async def _write(self, group: Sequence[_Waiting]) -> None:
         marked = time.monotonic() >= self._silent_until_s
-        outcomes = await self._database.write(submit, [each.new for each in group], marked=marked)
+        jobs, hand_over = [each.new for each in group], self._hand_over(group)
+        outcomes = await self._database.write(submit, jobs, marked=marked, hand_over=hand_over)
         loop = asyncio.get_running_loop()
         published: asyncio.Future[bool] = loop.create_future()
         known: asyncio.Future[bool] = loop.create_future()
         known.set_result(True)
         for each, outcome in zip(group, outcomes, strict=True):
+            self._start(each, outcome)
             if not each.outcome.done():
-                each.outcome.set_result(Submission(outcome, published if isinstance(outcome, Submitted) else known))
+                each.outcome.set_result(Submission(outcome, published if _needs_bell(outcome) else known))
         self._ring([each.new for each in group], outcomes, published, marked=marked)
+
+    def _hand_over(self, group: Sequence[_Waiting]) -> HandOver | None:
+        taken = frozenset(each.new.id for each in group if each.is_taken)
+        return HandOver(self._hand_off.claimant, taken) if self._hand_off is not None and taken else None
+
+    def _start(self, waiting: _Waiting, outcome: Outcome) -> None:
+        """Use the slot that was kept for a job, or give it back: the job may have been made before."""
+        if self._hand_off is None or not waiting.is_taken:
+            return
+        self._hand_off.give_back(waiting.new)
+        if isinstance(outcome, Submitted) and outcome.claimed is not None:
+            self._hand_off.start(outcome.claimed)
+
+    def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
+        for each in group:
+            if self._hand_off is not None and each.is_taken:
+                self._hand_off.give_back(each.new)
+            if not each.outcome.done():
+                each.outcome.set_exception(error)
 
     def _ring(
         self, jobs: Sequence[NewJob], outcomes: Sequence[Outcome], published: "asyncio.Future[bool]", *, marked: bool
@@ -121,18 +152,16 @@ class Submitter:
             published.set_result(True)
 
 
-def _fail(group: Sequence[_Waiting], error: Exception) -> None:
-    for each in group:
-        if not each.outcome.done():
-            each.outcome.set_exception(error)
+def _needs_bell(outcome: Outcome) -> bool:
+    return isinstance(outcome, Submitted) and outcome.claimed is None
 
 
 def _messages(jobs: Sequence[NewJob], outcomes: Sequence[Outcome]) -> list[JobsMessage]:
-    """One message per queue for the jobs that were made."""
+    """One message per queue for the jobs that were made and are nobody's yet."""
     by_queue: dict[str, list[bytes]] = {}
     now_ms = 0
     for new, outcome in zip(jobs, outcomes, strict=True):
-        if isinstance(outcome, Submitted):
+        if isinstance(outcome, Submitted) and outcome.claimed is None:
             by_queue.setdefault(new.queue, []).append(new.id)
             now_ms = outcome.created_at_ms
     return [JobsMessage(queue, tuple(job_ids), now_ms) for queue, job_ids in by_queue.items()]

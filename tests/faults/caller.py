@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from router.lifecycle import BATCH_TERMINAL
 from store.batches import BatchRow, NewBatch, create_batch, get_batch, request_cancel
@@ -17,7 +17,7 @@ from store.database import Database, open_database
 from store.files import NewFile, insert_file
 from store.ids import MASTER_KEY_ID, new_id
 from store.signals import Signals
-from store.tables import attempt, worker
+from store.tables import attempt, batch, worker
 from tests.faults.checker import Books, find_file_violations, find_violations, read_books
 from tests.faults.stand import Stand, Worker
 
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 CHAT = "/v1/chat/completions"
 _POLL_S = 0.05
+_LIMIT_S = 120.0
+"""How long anything may take to come about; it costs nothing where it does."""
 _DAY_MS = 86_400_000
 
 
@@ -77,11 +79,13 @@ class Caller:
         """Wait until a batch has ended; raises NotInTime."""
         return await self.wait_batch(batch_id, lambda batch: batch.status in BATCH_TERMINAL, limit_s)
 
-    async def wait_ended(self, batch_id: bytes, lines: int, limit_s: float = 30.0) -> None:
+    async def wait_ended(self, batch_id: bytes, lines: int, limit_s: float = _LIMIT_S) -> None:
         """Wait until so many lines have ended."""
         await self.wait_batch(batch_id, lambda batch: batch.completed + batch.failed >= lines, limit_s)
 
-    async def wait_batch(self, batch_id: bytes, is_so: Callable[[BatchRow], bool], limit_s: float = 30.0) -> BatchRow:
+    async def wait_batch(
+        self, batch_id: bytes, is_so: Callable[[BatchRow], bool], limit_s: float = _LIMIT_S
+    ) -> BatchRow:
         """Wait until something holds of a batch; raises NotInTime with the end of the workers' log."""
 
         async def look() -> BatchRow:
@@ -89,11 +93,11 @@ class Caller:
 
         return await self._until(look, is_so, limit_s)
 
-    async def wait_in_flight(self, calls: int, limit_s: float = 20.0) -> None:
+    async def wait_in_flight(self, calls: int, limit_s: float = _LIMIT_S) -> None:
         """Wait until so many calls are under way at the first simulator."""
         await self.wait_simulator(lambda stats: stats["in_flight"] >= calls, limit_s)
 
-    async def wait_simulator(self, is_so: Callable[[dict[str, Any]], bool], limit_s: float = 20.0) -> None:
+    async def wait_simulator(self, is_so: Callable[[dict[str, Any]], bool], limit_s: float = _LIMIT_S) -> None:
         """Wait until something holds of the first simulator's counters."""
 
         async def look() -> dict[str, Any]:
@@ -101,7 +105,7 @@ class Caller:
 
         await self._until(look, is_so, limit_s)
 
-    async def wait_settled(self, limit_s: float = 15.0) -> None:
+    async def wait_settled(self, limit_s: float = _LIMIT_S) -> None:
         """Wait until no attempt is open any more: what dead workers left is found by its lease."""
 
         async def look() -> int:
@@ -109,7 +113,7 @@ class Caller:
 
         await self._until(look, lambda left: left == 0, limit_s)
 
-    async def wait_idle(self, of: Worker, limit_s: float = 15.0) -> None:
+    async def wait_idle(self, of: Worker, limit_s: float = _LIMIT_S) -> None:
         """Wait until a worker says, in a renewal of its row from now on, that all its slots are free."""
         since_ms = await self.database.read(_now)
 
@@ -117,6 +121,18 @@ class Caller:
             return await self.database.read(_room_of, of.order.name, since_ms)
 
         await self._until(look, lambda room: room == self.stand.slots * len(self.stand.providers), limit_s)
+
+    async def wait_started(self, started: Worker, limit_s: float = _LIMIT_S) -> None:
+        """Wait until a worker has written its row: from then on its loops run, and it stops when it is asked to."""
+
+        async def look() -> bool:
+            return await self.database.read(_is_known, started.order.name)
+
+        await self._until(look, bool, limit_s)
+
+    async def let_lapse(self, *workers: Worker) -> None:
+        """Have the leases of dead or frozen workers run out now, as they would after a long while."""
+        await self.database.write(_let_lapse, [each.order.name for each in workers])
 
     async def _until(self, look: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], limit_s: float) -> T:
         end_s = time.monotonic() + limit_s
@@ -141,7 +157,7 @@ class Caller:
         """Read everything that is stored of jobs and money."""
         return await self.database.read(read_books)
 
-    async def check(self, *batches: tuple[bytes, Sequence[bytes]], limit_s: float = 15.0) -> "Checked":
+    async def check(self, *batches: tuple[bytes, Sequence[bytes]], limit_s: float = _LIMIT_S) -> "Checked":
         """Hold the whole database against the simulators' bill, and the batches' files against what was sent."""
         await self.wait_settled(limit_s)
         bill = await asyncio.to_thread(self.stand.bill)
@@ -208,6 +224,17 @@ def _count_open_of(connection: Connection, _now_ms: int, name: str) -> int:
         .where(attempt.c.outcome == "started", worker.c.version == name)
     )
     return int(connection.execute(query).scalar_one())
+
+
+def _is_known(connection: Connection, _now_ms: int, name: str) -> bool:
+    return connection.execute(select(worker.c.id).where(worker.c.version == name)).first() is not None
+
+
+def _let_lapse(connection: Connection, _now_ms: int, names: Sequence[str]) -> None:
+    ids = select(worker.c.id).where(worker.c.version.in_(names))
+    open_calls = update(attempt).where(attempt.c.outcome == "started", attempt.c.owner.in_(ids))
+    connection.execute(open_calls.values(lease_until_ms=0))
+    connection.execute(update(batch).where(batch.c.keeper.in_(ids)).values(keeper_until_ms=0))
 
 
 def _now(_connection: Connection, now_ms: int) -> int:

@@ -21,6 +21,7 @@ from providers.client import ProviderClient
 from store.database import PostgresDatabase, SqliteDatabase, StoreUnavailable
 from store.keeping import KeptBatch
 from store.settlement import Settlement
+from store.sqlite import SqliteThreads
 from tests.faults.order import Order
 from workers.engine import Engine
 from workers.finisher import Finisher
@@ -110,15 +111,17 @@ def _mid_call(order: Order) -> None:
 
 def _freeze(order: Order) -> None:
     """Stop this process (SIGSTOP) with calls under way, between two transactions: a paused one would lock SQLite."""
-    databases: list[SqliteDatabase] = []
-    original = SqliteDatabase.write
+    due = threading.Event()
+    original = SqliteThreads._transaction
 
-    async def write(self: SqliteDatabase, *args: Any, **kwargs: Any) -> Any:
-        databases[:] = [self]
-        return await original(self, *args, **kwargs)
+    def transaction(self: SqliteThreads, *args: Any) -> Any:
+        if due.is_set() and threading.current_thread().name.startswith("sqlite-write"):
+            due.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return original(self, *args)
 
-    put(SqliteDatabase, "write", write)
-    _once_in_flight(order, lambda: databases[0]._writer.submit(os.kill, os.getpid(), signal.SIGSTOP))
+    put(SqliteThreads, "_transaction", transaction)
+    _once_in_flight(order, due.set)
 
 
 def _once_in_flight(order: Order, act: Callable[[], object]) -> None:

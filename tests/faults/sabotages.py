@@ -5,7 +5,6 @@ sabotage that must turn it red.
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -17,8 +16,9 @@ from router.lifecycle import JOB_ACTIVE, JobState
 from router.outcome import AttemptOutcome
 from store.claim import Claimant, ClaimedJob
 from store.handout import Message
+from store.leases import Rescue
 from store.tables import attempt, job, slices
-from tests.faults.failpoints import put
+from tests.faults.failpoints import Write, around_writes, put
 from workers.engine import Engine
 from workers.handouts import HandOuts
 from workers.publisher import Publisher
@@ -26,7 +26,6 @@ from workers.renewer import Renewer
 from workers.sweeper import Sweeper
 
 COPIES = 5
-LATE_S = 6.0
 
 
 def switch_off(name: str) -> None:
@@ -114,15 +113,22 @@ def _attempt(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[str, 
 
 
 def _late_renewals() -> None:
-    """The first renewals of a worker come too late for its leases; later ones are in time."""
+    """While calls are under way nothing is renewed until they were taken for lost; from then on it is in time."""
     original = Renewer.renew
-    started_s = time.monotonic()
+    is_late = True
 
     async def renew(self: Renewer) -> None:
-        if self._engine.in_flight == 0 or time.monotonic() > started_s + LATE_S:
+        if self._engine.in_flight == 0 or not is_late:
             await original(self)
 
+    async def watch(write: Write, query: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal is_late
+        done: Rescue = await write(query, *args, **kwargs)
+        is_late = is_late and not done.requeued
+        return done
+
     put(Renewer, "renew", renew)
+    around_writes("rescue", watch)
 
 
 def _copies() -> None:

@@ -10,13 +10,13 @@ from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.batches import BATCH_PURPOSE, NewBatch, create_batch
 from store.claim import Claimant, ClaimedJob
-from store.database import sqlite_engine
 from store.files import NewFile, insert_file
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch, keep_one, let_go
 from store.loading import Line, accept, load_chunk
 from store.output import OutputFiles, WrittenFile
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
+from store.sqlite import sqlite_engine
 from store.tables import job, key, metadata, payload
 
 DAY_MS = 86_400_000

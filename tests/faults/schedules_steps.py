@@ -41,8 +41,12 @@ Step = Callable[[World, Connection, Picks], object]
 
 
 def submit(world: World, connection: Connection, pick: Picks) -> None:
-    """A single job, seldom one that already took down workers or has little time."""
-    if len(world.accepted) < MOST_JOBS:
+    """A single job, seldom one that already took down workers or has little time, or that its submitter calls."""
+    if len(world.accepted) >= MOST_JOBS:
+        return
+    if pick.seldom():
+        world.hand_off(connection, pick.one_of(world.workers), survives=not pick.seldom())
+    else:
         world.submit(connection, crashes=pick.one_of((0, 0, 3)), window_ms=40_000 if pick.seldom() else DAY_MS)
 
 

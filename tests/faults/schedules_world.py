@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from providers.completion import Endpoint
 from providers.failure import ErrorClass
-from store import batches, claim, closing, epoch, finish, handout, keeping, leases, loading, output
+from store import batches, claim, closing, epoch, finish, handout, keeping, leases, loading, output, submission
 from store.claim import ClaimedJob
 from store.handout import JobsMessage, Message
 from store.ids import MASTER_KEY_ID, new_id
@@ -120,6 +121,19 @@ class World:
         """A single job is accepted."""
         job_id = rows.add_job(connection, self.now_ms, crashes=crashes, window_ms=window_ms)
         self.accepted.add(job_id)
+        return job_id
+
+    def hand_off(self, connection: Connection, worker: bytes, *, survives: bool = True) -> bytes:
+        """A single job is accepted as claimed by the API process that makes its call; unless it `survives` it dies."""
+        body, hand_over = b"{}", submission.HandOver(rows.claimant(worker), frozenset({job_id := new_id()}))
+        new = submission.NewJob(job_id, MASTER_KEY_ID, Endpoint.CHAT, "r", "one", body, DAY_MS, reply_to=worker)
+        (made,) = submission.submit(connection, self.now_ms, [new], marked=True, hand_over=hand_over)
+        assert isinstance(made, submission.Submitted)
+        assert made.claimed is not None
+        self.accepted.add(job_id)
+        if survives:
+            self.calls.append(Call(worker, made.claimed))
+            self.bills[job_id, made.claimed.n] = rows.COST
         return job_id
 
     def create_batch(self, connection: Connection, total: int, *, window_ms: int = DAY_MS) -> bytes:

@@ -27,8 +27,8 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture
 async def up(tmp_path: Path, simulator: SimulatorProcess) -> AsyncIterator[LanewayUp]:
-    """A whole Laneway whose API can be killed; its supervisor starts another one."""
-    environ = {"LANEWAY_SWEEP_MS": "1000", "LANEWAY_SIMULATOR_URL": simulator.url}
+    """A whole Laneway whose API makes no calls and can be killed; its supervisor starts another one."""
+    environ = {"LANEWAY_SWEEP_MS": "1000", "LANEWAY_SIMULATOR_URL": simulator.url, "LANEWAY_HAND_OFF": "0"}
     with LanewayUp(tmp_path / "data", environ=environ) as laneway:
         await asyncio.to_thread(laneway.wait_ready)
         yield laneway
@@ -50,7 +50,7 @@ async def test_an_api_that_is_killed_makes_every_named_post_once(up: LanewayUp, 
     """F2: half of the posts hand a job in, half wait for its answer."""
     headers = {"authorization": f"Bearer {up.master_key}"}
     started = time.monotonic()
-    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=120) as http:
         gate = asyncio.Semaphore(20)
 
         async def post(number: int) -> tuple[str, int]:
@@ -72,7 +72,7 @@ async def test_an_api_that_is_killed_makes_every_named_post_once(up: LanewayUp, 
         ids = [job_id for job_id, _ in told]
         assert len(set(ids)) == POSTS
         for job_id in ids:
-            job = (await http.get(f"/v1/jobs/{job_id}?wait=20")).json()
+            job = (await http.get(f"/v1/jobs/{job_id}?wait=60")).json()
             assert (job["status"], len(job["laneway"]["attempts"])) == ("completed", 1), job["laneway"]
         listed = 0
         page = (await http.get("/v1/jobs?limit=100")).json()
@@ -89,8 +89,9 @@ async def test_an_api_that_is_killed_makes_every_named_post_once(up: LanewayUp, 
 async def test_a_client_that_repeats_over_a_kill_is_billed_once(up: LanewayUp, simulator: SimulatorProcess) -> None:
     """Without a key, by what the official clients send with a repetition."""
     headers = {"authorization": f"Bearer {up.master_key}"}
+    simulator.change(slow_ms=10_000)
     body = {"model": "simulator/sim-slow", "messages": [{"role": "user", "content": "slow"}]}
-    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=120) as http:
         first = asyncio.create_task(http.post(CHAT, json=body))
         await asyncio.to_thread(wait_for, lambda: simulator.stats()["in_flight"], what="the call")
         await asyncio.to_thread(up.kill_child, "serve")

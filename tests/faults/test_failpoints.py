@@ -14,10 +14,10 @@ from store.page import Page, Window
 from tests.faults.caller import CHAT, Caller, calling, chat_lines
 from tests.faults.conftest import ON_BOTH, MakeStand
 from tests.faults.failpoints import EXIT_CODE
-from tests.faults.stand import HASTY, Stand
+from tests.faults.stand import Stand
 
 JOBS = 20
-LIMIT_S = 15
+LIMIT_S = 120
 FAILOVER = {
     "first": {"deployments": [{"use": "sim/sim-401"}], "fallbacks": ["second/sim-small"]},
 }
@@ -37,7 +37,13 @@ POINTS = [
 
 
 async def finish(stand: Stand, caller: Caller, batch_id: bytes, lines: list[bytes], calls: int) -> None:
-    """Start a healthy worker, wait for the batch, and hold everything against the bill."""
+    """Start a healthy worker, wait for the batch, and hold everything against the bill.
+
+    The dead worker's leases run out at once, and not by themselves: as many as its jobs would be too short for a
+    worker that lives on a slow machine.
+    """
+    stand.simulator.change(latency_ms=0)
+    await caller.let_lapse(*stand.workers)
     started = time.monotonic()
     stand.start_worker()
     batch = await caller.wait(batch_id, LIMIT_S)
@@ -53,8 +59,9 @@ async def finish(stand: Stand, caller: Caller, batch_id: bytes, lines: list[byte
 async def test_a_worker_that_dies_costs_exactly_what_the_table_says(
     make_stand: MakeStand, database: str, point: str, calls: int
 ) -> None:
-    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
-    stand.simulator.change(latency_ms=200)
+    stand, lines = make_stand(), chat_lines(JOBS)
+    if point == "mid_call":
+        stand.simulator.change(latency_ms=8_000)  # all calls must be under way at the same time
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         assert stand.start_worker(failpoint=point, jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
@@ -65,7 +72,7 @@ async def test_a_worker_that_dies_costs_exactly_what_the_table_says(
 async def test_c14_a_failover_that_was_committed_and_not_published_runs_on_the_fallback(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand = make_stand(settings=HASTY, providers=("sim", "second"), models=FAILOVER)
+    stand = make_stand(providers=("sim", "second"), models=FAILOVER)
     lines = chat_lines(JOBS, "first")
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
@@ -76,11 +83,12 @@ async def test_c14_a_failover_that_was_committed_and_not_published_runs_on_the_f
 
 @ON_BOTH
 async def test_c12_a_worker_that_dies_in_its_sweep_undoes_nothing(make_stand: MakeStand, database: str) -> None:
-    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         for point in ("after_claim", "mid_sweep"):
             assert stand.start_worker(failpoint=point, jobs=JOBS).exit_code(LIMIT_S) == EXIT_CODE
+            await caller.let_lapse(*stand.workers)
         await finish(stand, caller, batch_id, lines, JOBS)
 
 
@@ -88,7 +96,7 @@ async def test_c12_a_worker_that_dies_in_its_sweep_undoes_nothing(make_stand: Ma
 async def test_c4_a_worker_that_dies_while_loading_is_followed_by_one_that_goes_on(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand, lines = make_stand(settings=HASTY, providers=("sim", "second")), chat_lines(JOBS)
+    stand, lines = make_stand(providers=("sim", "second")), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         dying = stand.start_worker(failpoint="mid_load", jobs=JOBS, queues=BATCH_QUEUE_OF_ANOTHER)
@@ -119,7 +127,7 @@ def create_and_die(database_url: str, file_id: bytes) -> None:
 
 @ON_BOTH
 async def test_c2_a_batch_that_nobody_was_told_of_is_found_by_the_sweep(make_stand: MakeStand, database: str) -> None:
-    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(), chat_lines(JOBS)
     async with calling(stand) as caller:
         stand.start_worker()
         await caller.wait(await caller.submit(lines[:1]), LIMIT_S)  # the worker is up
@@ -128,14 +136,14 @@ async def test_c2_a_batch_that_nobody_was_told_of_is_found_by_the_sweep(make_sta
         batch = await caller.wait(batch_id, LIMIT_S)
         took_s = time.monotonic() - started
     print(f"found and finished after {took_s:.2f} s")
-    assert (batch.completed, took_s < 5) == (JOBS, True)
+    assert batch.completed == JOBS  # nothing but the sweep could find it
 
 
 @ON_BOTH
 async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_start(
     make_stand: MakeStand, database: str
 ) -> None:
-    stand, lines = make_stand(settings=HASTY, slots=10), chat_lines(60)
+    stand, lines = make_stand(slots=10), chat_lines(60)
     stand.simulator.change(latency_ms=300)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
@@ -143,6 +151,7 @@ async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_
         await caller.wait_ended(batch_id, 10)
         for worker in workers:
             worker.kill()
+        await caller.let_lapse(*workers)
         open_attempts = sum([await caller.open_attempts(worker) for worker in workers])
         stand.valkey.kill()
         stand.valkey.start()
@@ -159,7 +168,7 @@ async def test_c15_everything_killed_at_once_and_redis_empty_finishes_after_the_
 async def test_a_claim_whose_worker_never_hears_of_it_is_taken_back_though_the_worker_lives(
     make_stand: MakeStand, database: str, fault: str
 ) -> None:
-    stand, lines = make_stand(settings=HASTY), chat_lines(JOBS)
+    stand, lines = make_stand(), chat_lines(JOBS)
     async with calling(stand) as caller:
         batch_id = await caller.submit(lines)
         worker = stand.start_worker(failpoint=fault)

@@ -77,7 +77,7 @@ def test_nothing_that_happens_to_several_jobs_breaks_an_invariant(connection: Co
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("part", [3, 4])
 def test_nothing_breaks_an_invariant_in_a_long_run(connection: Connection, part: int) -> None:
     examine(connection, part, FULL_EXAMPLES)

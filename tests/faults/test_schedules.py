@@ -24,15 +24,21 @@ def a_job(world: World, connection: Connection) -> None:
     world.submit(connection, crashes=3)
 
 
+def a_job_handed_off(world: World, connection: Connection) -> None:
+    """A single job that the API process makes the first call of itself."""
+    world.hand_off(connection, world.workers[0])
+
+
 def a_batch(world: World, connection: Connection) -> None:
     """A batch of one line, just created."""
     world.create_batch(connection, 1)
 
 
-FULL = [pytest.mark.full, pytest.mark.timeout(300)]
+FULL = [pytest.mark.full, pytest.mark.timeout(1_800)]
 SEARCHES = [
     pytest.param(a_job, {"attempts": 3}, 150, id="job with losses"),
     pytest.param(a_job, {"attempts": 2, "losses": False}, 60, id="job with an emptied Redis"),
+    pytest.param(a_job_handed_off, {"attempts": 3}, 120, id="job handed off with losses"),
     pytest.param(a_batch, {"attempts": 1}, 150, id="line with losses"),
     pytest.param(a_batch, {"attempts": 1, "losses": False, "brief": True}, 150, id="line with an emptied Redis"),
     pytest.param(a_job, {"attempts": 5}, 700, id="job with losses, 5 attempts", marks=FULL),
@@ -63,7 +69,7 @@ def test_random_schedules_of_many_jobs_keep_the_invariants_on_sqlite() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_a_thousand_random_schedules_keep_the_invariants() -> None:
     engine = memory_engine()
     with engine.connect() as connection:

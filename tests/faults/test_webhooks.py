@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,20 +17,20 @@ from router.delivery import DELIVERY_OPEN
 from router.webhook_url import TargetRules, webhook_url
 from store.ids import MASTER_KEY_ID, Prefix, new_id, public_id
 from store.submission import NewJob, submit
-from store.tables import delivery, delivery_try, event, job, webhook_endpoint, worker
+from store.tables import delivery, delivery_try, event, job, webhook_endpoint
 from store.webhook_secret import key_secret, seal
 from store.webhooks import NewWebhook
 from tests.faults.caller import CHAT, Caller, calling
 from tests.faults.conftest import MakeStand
-from tests.faults.stand import HASTY, Worker
+from tests.faults.stand import MORTAL
 from tests.faults.worker_child import PEPPER
-from tests.valkey_server import free_port
+from tests.valkey_server import silent_port
 from tests.webhook_receiver import Got, Receiver, receiving
 
 OWN = key_secret(PEPPER, MASTER_KEY_ID)
 GIVEN = key_secret(b"somebody else's", new_id())
-WEBHOOKS = {"allow_private_targets": True, "timeout": "2s", "retry_schedule_s": ["400ms", "400ms", "1s"]}
-LEASE_S = 7
+WEBHOOKS = {"allow_private_targets": True, "timeout": "4s", "retry_schedule_s": ["400ms", "400ms", "1s"]}
+LEASE_S = 9
 """A claimed delivery's: the timeout and five seconds."""
 RULES = TargetRules(allow_private=True)
 BODY = json.dumps({"model": "sim/sim-small", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}).encode()
@@ -47,11 +48,10 @@ class Hook:
     id: bytes
 
 
-def hooks_of(receiver: Receiver, slow: Receiver, count: int) -> list[Hook]:
-    """So many hooks of every kind, the good ones first; every other one has a secret of its own."""
-    dead = f"http://127.0.0.1:{free_port()}/"
+def hooks_of(receiver: Receiver, slow: Receiver, dead: int, count: int) -> list[Hook]:
+    """So many hooks of every kind, the good ones first; every other one has a secret of its own. `dead` is a port."""
     urls = {kind: (slow if kind in ("slow", "hang") else receiver).url(f"/{kind}") for kind in ENDS}
-    urls |= {"slow": slow.url("/slow/1.2"), "refused": dead}
+    urls |= {"slow": slow.url("/slow/1.2"), "refused": f"http://127.0.0.1:{dead}/"}
     kinds = [*ENDS, "ok", "ok"] * (count // (len(ENDS) + 2))
     return [Hook(kind, urls[kind], GIVEN if n % 2 else None, new_id()) for n, kind in enumerate(kinds)]
 
@@ -96,20 +96,6 @@ async def wait_ends(caller: Caller, hooks: int, limit_s: float) -> list[Any]:
         await asyncio.sleep(0.05)
 
 
-def is_seen(connection: Connection, _now_ms: int, name: str) -> bool:
-    return connection.execute(select(worker.c.id).where(worker.c.version == name)).first() is not None
-
-
-async def wait_ready(caller: Caller, started: Worker, limit_s: float = 30.0) -> None:
-    """Wait until a worker has written its row: its loops run from then on."""
-    end_s = time.monotonic() + limit_s
-    seen = await caller.database.read(is_seen, started.order.name)
-    while not seen:
-        assert time.monotonic() < end_s, f"{started.order.name} does not start\n{caller.stand.log_tail()}"
-        await asyncio.sleep(0.02)
-        seen = await caller.database.read(is_seen, started.order.name)
-
-
 def verified(got: Got, hook: Hook) -> str:
     """Check a post with the receivers' package; returns the id of the event."""
     said = Webhook(hook.secret or OWN).verify(got.body, got.headers)
@@ -121,18 +107,19 @@ def verified(got: Got, hook: Hook) -> str:
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.full)])
 async def test_every_hook_is_told_while_workers_die(make_stand: MakeStand, database: str, count: int) -> None:
     kills = 5 if count > 40 else 2
-    stand = make_stand(settings=HASTY, webhooks=WEBHOOKS)
+    stand = make_stand(settings=MORTAL, webhooks=WEBHOOKS)
     stand.simulator.change(latency_ms=20)
-    async with receiving() as receiver, receiving() as slow, calling(stand) as caller:
-        hooks = {public_id(Prefix.JOB, hook.id): hook for hook in hooks_of(receiver, slow, count)}
+    async with receiving() as receiver, receiving() as slow, calling(stand) as caller, AsyncExitStack() as held:
+        dead = held.enter_context(silent_port())
+        hooks = {public_id(Prefix.JOB, hook.id): hook for hook in hooks_of(receiver, slow, dead, count)}
         for started in stand.start_workers(2 if count == 40 else 3):
-            await wait_ready(caller, started)
+            await caller.wait_started(started)
         await ask(caller, list(hooks.values()))
         for killed in range(kills):
-            await slow.wait(lambda killed=killed: len(slow.got) >= 2 + 3 * killed, 30)  # type: ignore[misc]
+            await slow.wait(lambda killed=killed: len(slow.got) >= 2 + 3 * killed)  # type: ignore[misc]
             stand.running()[0].kill()
-            await wait_ready(caller, stand.start_worker())
-        rows = await wait_ends(caller, count, 60)
+            await caller.wait_started(stand.start_worker())
+        rows = await wait_ends(caller, count, 240)
         assert await caller.database.read(states) == {"completed": count}
         got = [*receiver.got, *slow.got]
     by_event = {public_id(Prefix.EVENT, row.event_id): row for row in rows}
@@ -157,7 +144,7 @@ async def test_every_hook_is_told_while_workers_die(make_stand: MakeStand, datab
         f"ok receiver: p50 {late[len(late) // 2]:.0f} ms, p95 {late[len(late) * 95 // 100]:.0f} ms of {len(late)}, "
         f"{max(smooth):.0f} ms at most of the {len(smooth)} that no kill hit; {len(got)} posts for {len(told)} events"
     )
-    assert max(smooth) < 2_000
+    assert max(smooth) < 15_000  # at rest a tenth of a second; behind the slow ones it would be longer
 
 
 def first_posts(got: list[Got]) -> list[Got]:
@@ -169,13 +156,13 @@ def first_posts(got: list[Got]) -> list[Got]:
 
 
 async def test_a_worker_that_stops_leaves_no_delivery_behind(make_stand: MakeStand) -> None:
-    stand = make_stand(settings=HASTY, webhooks=WEBHOOKS)
+    stand = make_stand(settings=MORTAL, webhooks=WEBHOOKS)
     async with receiving() as receiver, calling(stand) as caller:
         stand.start_worker()
         await ask(caller, [Hook("ok", receiver.url(f"/ok/{n}"), None, new_id()) for n in range(20)])
-        await receiver.wait(lambda: len(receiver.got) >= 5, 30)
+        await receiver.wait(lambda: len(receiver.got) >= 5)
         codes = await asyncio.to_thread(stand.stop_workers)
         stand.start_worker()
-        await wait_ends(caller, 20, 30)
+        await wait_ends(caller, 20, 120)
     assert codes == [0]
     assert len({each.id for each in receiver.got}) == len(receiver.got) == 20

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from store.claim import ClaimedJob, claim_jobs
-from store.database import Database, Query, open_database, sqlite_engine
+from store.database import Database, Query, open_database
 from store.handout import SliceMessage, hand_out
 from store.ids import new_id
+from store.sqlite import sqlite_engine
 from tests.faults.schedules_rows import LEASE_MS, START_MS, claimant, create_tables
 from tests.invariants import check
 

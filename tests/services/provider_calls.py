@@ -15,7 +15,7 @@ KEY = "sk-secret-0123456789"
 REQUEST = b'{"model":"public","messages":[{"role":"user","content":"hi"}],"stream":true}'
 
 
-async def fail(client: ProviderClient, base_url: str, *, timeout_ms: int = 5_000, **changes: Any) -> Failure:
+async def fail(client: ProviderClient, base_url: str, *, timeout_ms: int = 60_000, **changes: Any) -> Failure:
     """Make a call that must fail, and check what holds for every failure."""
     outcome = await call(client, base_url, timeout_ms=timeout_ms, **changes)
     assert isinstance(outcome, Failure), outcome
@@ -24,7 +24,7 @@ async def fail(client: ProviderClient, base_url: str, *, timeout_ms: int = 5_000
     return outcome
 
 
-async def call(client: ProviderClient, base_url: str, *, timeout_ms: int = 5_000, **changes: Any) -> Answer | Failure:
+async def call(client: ProviderClient, base_url: str, *, timeout_ms: int = 60_000, **changes: Any) -> Answer | Failure:
     """Make a call to a server; `changes` are fields of its target."""
     target = Target(
         **{"provider": "acme", "dialect": "openai", "model": "asked", "api_key": KEY, "base_url": base_url, **changes}

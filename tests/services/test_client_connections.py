@@ -13,6 +13,7 @@ from providers.completion import Answer, Endpoint, Target
 from providers.failure import ErrorClass, Failure
 from tests.services.provider_calls import after_request, call, fail, hanging, reset, write
 from tests.services.scripted_server import ScriptedServer, answering, http, read_request, scripted
+from tests.valkey_server import silent_port
 
 E = ErrorClass
 
@@ -24,15 +25,9 @@ async def client() -> AsyncIterator[ProviderClient]:
     await client.aclose()
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 async def test_a_refused_connection_costs_nothing(client: ProviderClient) -> None:
-    outcome = await fail(client, f"http://127.0.0.1:{closed_port()}/v1")
+    with silent_port() as port:
+        outcome = await fail(client, f"http://127.0.0.1:{port}/v1")
     assert (outcome.error_class, outcome.outcome_unknown, outcome.http_status) == (E.NETWORK, False, None)
     assert "could not connect" in outcome.message
 
@@ -98,8 +93,8 @@ async def test_a_deadline_already_past_sends_nothing(client: ProviderClient, tim
 
 async def test_a_server_that_never_answers_may_have_billed(client: ProviderClient) -> None:
     async with scripted(hanging()) as server:
-        outcome = await fail(client, server.base_url, timeout_ms=200)
-        await asyncio.wait_for(server.hung_up.wait(), 5)
+        outcome = await fail(client, server.base_url, timeout_ms=3_000)
+        await asyncio.wait_for(server.hung_up.wait(), 60)
     assert (outcome.error_class, outcome.outcome_unknown, outcome.http_status) == (E.TIMEOUT, True, None)
     assert len(server.requests) == 1
 
@@ -109,7 +104,7 @@ async def test_the_targets_own_bound_cuts_the_deadline(client: ProviderClient) -
     async with scripted(hanging()) as server:
         outcome = await fail(client, server.base_url, timeout_ms=60_000, total_timeout_ms=200)
     assert outcome.error_class is E.TIMEOUT
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
 
 
 @pytest.mark.parametrize("act", [reset, write()], ids=["reset", "closed"])
@@ -153,7 +148,7 @@ async def test_a_connection_closed_while_idle_is_replaced_unseen(client: Provide
 async def server_side_close_arrives(client: ProviderClient) -> None:
     """Wait until no idle connection of the pool is alive."""
     pool = client._transport._session.connector._conns  # type: ignore[attr-defined]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while any(protocol.is_connected() for idle in pool.values() for protocol, _ in idle):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -166,7 +161,7 @@ async def test_a_server_that_stops_reading_a_large_request_has_not_served_it(cli
     body = orjson.dumps({"messages": [{"role": "user", "content": "x" * 30_000_000}]})
     async with scripted(slam) as server:
         target = Target("acme", "openai", server.base_url, "m")
-        outcome = await client.call(target, Endpoint.CHAT, body, attempt_id="a", timeout_ms=10_000)
+        outcome = await client.call(target, Endpoint.CHAT, body, attempt_id="a", timeout_ms=60_000)
     assert isinstance(outcome, Failure)
     assert (outcome.error_class, outcome.outcome_unknown) == (E.NETWORK, False)
 
@@ -174,17 +169,17 @@ async def test_a_server_that_stops_reading_a_large_request_has_not_served_it(cli
 async def test_cancelling_a_call_closes_its_connection(client: ProviderClient) -> None:
     async with scripted(hanging()) as server:
         task = asyncio.create_task(call(client, server.base_url))
-        await asyncio.wait_for(server.arrived.wait(), 5)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(server.hung_up.wait(), 5)
+        await asyncio.wait_for(server.hung_up.wait(), 30)
 
 
 async def test_closing_the_client_ends_running_calls_as_failures() -> None:
     client = ProviderClient()
     async with scripted(hanging()) as server:
         task = asyncio.create_task(fail(client, server.base_url))
-        await asyncio.wait_for(server.arrived.wait(), 5)
+        await asyncio.wait_for(server.arrived.wait(), 60)
         await client.aclose()
         assert (await task).error_class is E.NETWORK

@@ -32,7 +32,7 @@ async def hearing(redis_url: str, me: bytes) -> AsyncIterator[Heard]:
 
     task = asyncio.create_task(hear())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ready.wait()
         assert heard.pop().kind is ReplyKind.LISTENING
         yield heard
@@ -43,7 +43,7 @@ async def hearing(redis_url: str, me: bytes) -> AsyncIterator[Heard]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -118,3 +118,18 @@ async def test_closing_sends_what_was_posted(redis_url: str) -> None:
             replies.post(me, Reply(ReplyKind.EVENT, new_id(), 1, seq=at, body=b"{}"))
         await replies.close()
         await until(lambda: len(heard) == 10)
+
+
+async def test_what_a_process_says_to_itself_arrives_at_once_and_without_redis(private_valkey: ValkeyServer) -> None:
+    me, other, replies = new_id(), new_id(), Replies(private_valkey.url)
+    private_valkey.kill()
+    heard: list[Reply] = []
+    replies.hear_here(me, heard.append)
+    first = Reply(ReplyKind.EVENT, new_id(), 1, seq=3)
+    assert await replies.send_events(me, first, [b'{"a":1}', b'{"b":2}']) == 1
+    assert [(each.seq, each.body) for each in heard] == [(3, b'{"a":1}'), (4, b'{"b":2}')]
+    assert await replies.send(other, first) is None
+    replies.hear_here(me, None)
+    assert await replies.send(me, first) is None
+    assert len(heard) == 2
+    await replies.close()

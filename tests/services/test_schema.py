@@ -101,7 +101,7 @@ def test_the_master_key_has_a_row_without_a_digest(database_url: str) -> None:
 def test_processes_that_migrate_at_the_same_time_all_succeed(database_url: str) -> None:
     command = [sys.executable, "-P", "-c", MIGRATE, str(ROOT), database_url]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(4)]
-    outputs = [process.communicate(timeout=60)[0].decode() for process in running]
+    outputs = [process.communicate(timeout=300)[0].decode() for process in running]
     assert [process.returncode for process in running] == [0, 0, 0, 0], outputs
     assert schema_state(database_url) is SchemaState.CURRENT
     count = text("SELECT count(*) FROM key")

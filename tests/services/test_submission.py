@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from router.outcome import AttemptOutcome
-from store.claim import Claimant, claim_jobs, read_payloads
+from store.claim import Claimant, claim_jobs, claim_whole_jobs, read_payloads
 from store.database import Database, open_database
 from store.endings import read_endings
 from store.finish import finish
@@ -22,11 +22,12 @@ from store.retention import Bodies, answered, keep_bodies, purge_ephemeral
 from store.schema import migrate
 from store.settlement import Completed, Settlement
 from store.stopping import cancel_job, expire_job, withdraw_job
-from store.submission import NewJob, Submitted, submit
-from store.tables import idempotency, job, payload, result
+from store.submission import HandOver, NewJob, Submitted, submit
+from store.tables import attempt, idempotency, job, payload, result
 
 CHAT = "/v1/chat/completions"
 ME, OTHER = new_id(), new_id()
+KEPT_BODIES_MS = 7_200_000
 
 
 @pytest.fixture
@@ -48,6 +49,12 @@ def named(name: str = "n", *, body: str = "b", key_id: bytes = MASTER_KEY_ID, ro
 
 async def make(database: Database, *jobs: NewJob, marked: bool = True) -> list[Any]:
     return await database.write(submit, jobs, marked=marked)
+
+
+async def hand_off(database: Database, *jobs: NewJob) -> list[Any]:
+    """Make jobs as claimed by this process."""
+    hand_over = HandOver(Claimant(ME, 30_000, (), lambda _route, _index: ("sim", "m")), frozenset(x.id for x in jobs))
+    return await database.write(submit, jobs, marked=True, hand_over=hand_over)
 
 
 async def run(database: Database, new: NewJob, answer: bytes = b'{"ok":1}') -> None:
@@ -218,20 +225,20 @@ async def test_a_wait_that_is_over_ends_its_job(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept_ms"), [(Bodies.UNTIL_ANSWERED, 3_600_000), (Bodies.A_DAY, 86_400_000), (Bodies.KEPT, 5_000)]
+    ("kind", "kept_ms"), [(Bodies.UNTIL_ANSWERED, 3_600_000), (Bodies.A_DAY, 86_400_000), (Bodies.KEPT, KEPT_BODIES_MS)]
 )
 async def test_bodies_go_when_their_time_is_over(database: Database, kind: Bodies, kept_ms: int) -> None:
     new, unfinished = new_job(bodies=kind), new_job(bodies=kind)
     await make(database, new, unfinished)
     await run(database, new)
-    await age(database, new.id, kept_ms - 2_000)
-    assert await database.write(purge_ephemeral, 5_000) == 0
+    await age(database, new.id, kept_ms - 60_000)
+    assert await database.write(purge_ephemeral, KEPT_BODIES_MS) == 0
     assert await bodies_of(database, new.id) == (True, True)
-    await age(database, new.id, 4_000)
-    assert await database.write(purge_ephemeral, 5_000) == 1
+    await age(database, new.id, 120_000)
+    assert await database.write(purge_ephemeral, KEPT_BODIES_MS) == 1
     assert await bodies_of(database, new.id) == (False, False)
     assert await bodies_of(database, unfinished.id) == (True, False)
-    assert await database.write(purge_ephemeral, 5_000) == 0
+    assert await database.write(purge_ephemeral, KEPT_BODIES_MS) == 0
     found = await database.read(get_job, MASTER_KEY_ID, new.id)
     assert found is not None
     assert (found.state, len(found.attempts)) == ("completed", 1)
@@ -283,3 +290,44 @@ async def test_jobs_are_listed_newest_first_by_what_is_asked(database: Database)
     others = await database.read(list_jobs, new_id(), Window(), JobFilter())
     assert others is not None
     assert others.items == ()
+
+
+async def test_a_job_that_is_handed_off_is_claimed_from_the_first(database: Database) -> None:
+    plain, taken = new_job(), new_job(stream=True)
+    claimant = Claimant(ME, 30_000, ("sim",), lambda _route, _index: ("sim", "m"))
+    hand_over = HandOver(claimant, frozenset({taken.id}))
+    first, second = await database.write(submit, [plain, taken], marked=True, hand_over=hand_over)
+    assert first.claimed is None
+    assert (second.claimed.id, second.claimed.n, second.claimed.stream) == (taken.id, 1, 1)
+    assert second.claimed.deadline_at_ms == second.created_at_ms + taken.deadline_ms
+    (row,) = await database.read(rows_of, job, job.c.id == taken.id)
+    assert (row.state, row.attempt, row.started_at_ms, row.published_at_ms, row.publish_n) == (
+        "in_progress", 1, second.created_at_ms, None, 0,
+    )  # fmt: skip
+    (running,) = await database.read(rows_of, attempt, attempt.c.job_id == taken.id)
+    assert (running.n, running.outcome, running.owner) == (1, AttemptOutcome.STARTED, ME)
+    assert running.lease_until_ms == second.created_at_ms + 30_000
+    assert [each.id for each in await database.write(claim_jobs, claimant, [plain.id, taken.id])] == [plain.id]
+
+
+async def test_what_is_claimed_at_its_creation_is_what_a_claim_would_return(database: Database) -> None:
+    plain = new_job(stream=True, deadline_ms=1_000)
+    await make(database, plain)
+    claimant = Claimant(ME, 30_000, ("sim",), lambda _route, _index: ("sim", "m"))
+    (claimed,) = await database.write(claim_whole_jobs, claimant, [plain.id])
+    (made,) = await hand_off(database, twin := replace(plain, id=new_id()))
+    as_claimed = replace(
+        claimed, id=twin.id, deadline_at_ms=made.claimed.deadline_at_ms, claimed_at_ms=made.claimed.claimed_at_ms
+    )
+    assert made.claimed == as_claimed
+
+
+async def test_a_repetition_is_not_handed_off_but_attached(database: Database) -> None:
+    first = new_job(idempotency=named())
+    await hand_off(database, first)
+    assert await hand_off(database, new_job(idempotency=named())) == [Existing(first.id)]
+    assert len(await database.read(rows_of, attempt, attempt.c.job_id.is_not(None))) == 1
+
+
+def rows_of(connection: Connection, _now_ms: int, table: Any, where: Any) -> list[Any]:
+    return list(connection.execute(select(table).where(where)))

@@ -14,6 +14,11 @@ from store.signals import Signals
 from store.stopping import cancel_job
 from tests.services.worker_world import World, listening, until, world
 
+LONG = orjson.dumps(
+    {"model": "sim/sim-small", "stream": True, "messages": [{"role": "user", "content": "a" * 200}], "n": 30}
+)
+"""A question whose answer has some 400 chunks."""
+
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorProcess]:
@@ -76,12 +81,12 @@ async def test_a_caller_that_does_not_stream_gets_the_end_alone(
 async def test_the_first_chunk_does_not_wait_for_the_others(
     sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(sqlite, redis_url, simulator, chunk_ms=100) as here, listening(here.state_url) as ear:
+    async with world(sqlite, redis_url, simulator, chunk_ms=600) as here, listening(here.state_url) as ear:
         job_id = await here.submit(ear.me)
         await until(lambda: ear.end(job_id) is not None)
         count = len(ear.chunks(job_id))
         assert count > 5
-        assert ear.arrived_s[-1] - ear.arrived_s[0] > 0.08 * (count - 1)
+        assert ear.arrived_s[-1] - ear.arrived_s[0] > 0.6  # not all at the end, however late the first was heard
 
 
 async def test_a_stream_is_cut_and_its_job_cancelled_when_its_listener_goes_away(
@@ -89,10 +94,9 @@ async def test_a_stream_is_cut_and_its_job_cancelled_when_its_listener_goes_away
 ) -> None:
     async with world(either, redis_url, simulator, chunk_ms=200) as here:
         async with listening(here.state_url) as ear:
-            job_id = await here.submit(ear.me)
+            job_id = await here.submit(ear.me, body=LONG)
             await until(lambda: len(ear.chunks(job_id)) >= 2)
-        took_s = await until(lambda: _left(here))
-        assert took_s < 2
+        await until(lambda: _left(here))  # at rest within two seconds, and the stream would go on for minutes
         row = await here.ended(job_id)
         assert (row.state, row.error_class) == ("cancelled", "cancelled")
         assert [(each.outcome, each.cost_nanousd) for each in row.attempts] == [("unknown", None)]
@@ -103,11 +107,11 @@ async def test_a_stream_is_cut_and_its_job_cancelled_when_its_listener_goes_away
 async def test_a_silent_stream_is_cut_too_when_its_listener_goes_away(
     sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(sqlite, redis_url, simulator, chunk_ms=30_000) as here:
+    async with world(sqlite, redis_url, simulator, chunk_ms=300_000) as here:
         async with listening(here.state_url) as ear:
             job_id = await here.submit(ear.me)
             await until(lambda: len(ear.chunks(job_id)) == 1)
-        assert await until(lambda: _left(here)) < 2
+        await until(lambda: _left(here))  # long before its next chunk would come
         assert (await here.ended(job_id)).state == "cancelled"
 
 
@@ -121,16 +125,14 @@ async def test_a_stream_that_nobody_ever_heard_is_cut_at_its_first_chunk(
         assert [each.outcome for each in row.attempts] == ["unknown"]
 
 
-async def test_a_control_message_cuts_a_stream_within_two_seconds(
-    sqlite: str, redis_url: str, simulator: SimulatorProcess
-) -> None:
-    async with world(sqlite, redis_url, simulator, chunk_ms=30_000) as here, listening(here.state_url) as ear:
+async def test_a_control_message_cuts_a_stream(sqlite: str, redis_url: str, simulator: SimulatorProcess) -> None:
+    async with world(sqlite, redis_url, simulator, chunk_ms=300_000) as here, listening(here.state_url) as ear:
         job_id = await here.submit(ear.me)
         await until(lambda: len(ear.chunks(job_id)) == 1)
         await here.database.write(_cancel, job_id)
         signals = Signals(here.state_url)
         await signals.cancel_jobs([job_id])
-        assert await until(lambda: _left(here)) < 2
+        await until(lambda: _left(here))
         await signals.close()
         row = await here.ended(job_id)
         assert (row.state, row.attempts[0].outcome) == ("cancelled", "unknown")
@@ -183,7 +185,7 @@ async def test_a_refused_stream_tells_why(sqlite: str, redis_url: str, simulator
 async def test_a_job_whose_time_is_over_tells_its_caller(
     sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(sqlite, redis_url, simulator, chunk_ms=30_000) as here, listening(here.state_url) as ear:
+    async with world(sqlite, redis_url, simulator, chunk_ms=300_000) as here, listening(here.state_url) as ear:
         waiting = await here.submit(ear.me, queue="elsewhere", deadline_ms=300)
         await until(lambda: ear.end(waiting) is not None)
         end = ear.end(waiting)
@@ -194,7 +196,7 @@ async def test_a_job_whose_time_is_over_tells_its_caller(
 async def test_a_stop_ends_a_stream_that_its_caller_has_a_part_of(
     sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(sqlite, redis_url, simulator, chunk_ms=30_000) as here, listening(here.state_url) as ear:
+    async with world(sqlite, redis_url, simulator, chunk_ms=300_000) as here, listening(here.state_url) as ear:
         job_id = await here.submit(ear.me)
         await until(lambda: len(ear.chunks(job_id)) == 1)
         here.stop.set()

@@ -22,7 +22,7 @@ from store.submission import NewJob, submit
 from workers.process import WorkerDependencies, run_worker
 from workers.settings import WorkerSettings
 
-FAST = WorkerSettings(lease_ms=3_000, renew_ms=500, sweep_ms=100, grace_ms=1_000, rescue_jitter_ms=100)
+FAST = WorkerSettings(lease_ms=300_000, renew_ms=500, sweep_ms=100, grace_ms=1_000, rescue_jitter_ms=100)
 PRICE = {"input": "0.15", "output": "0.60"}
 
 
@@ -78,7 +78,7 @@ class World:
 
     async def ended(self, job_id: bytes) -> JobRow:
         """Wait until a job and its last attempt have ended."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 row = await self.job(job_id)
                 if row.finished_at_ms is not None and all(each.ended_at_ms for each in row.attempts):
@@ -138,7 +138,7 @@ async def listening(state_url: str) -> AsyncIterator[Ear]:
 
     task = asyncio.create_task(hear())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ready.wait()
         yield ear
     finally:
@@ -147,7 +147,7 @@ async def listening(state_url: str) -> AsyncIterator[Ear]:
         await replies.close()
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], *, seconds: float = 60.0) -> float:
     """Wait for a condition; returns how long it took."""
     loop = asyncio.get_running_loop()
     started_s = loop.time()

@@ -10,7 +10,7 @@ from providers.catalogue import load_catalogue
 from router.config import parse_config
 from router.routes import build_routes
 from store.schema import migrate
-from tests.faults.stand import HASTY, Stand
+from tests.faults.stand import STEADY, Stand
 from tests.postgres_server import PostgresServer
 from tests.system.conftest import ApiServer
 from workers.settings import WorkerSettings
@@ -40,13 +40,14 @@ def asking_on(
 
 @contextmanager
 def asking(
-    database_url: str, *, workers: int = 1, settings: WorkerSettings = HASTY, **options: Any
+    database_url: str, *, workers: int = 1, settings: WorkerSettings = STEADY, **options: Any
 ) -> Iterator[tuple[Stand, ApiServer]]:
-    """Start it all on a new database."""
+    """Start it all on a new database. No call to a provider times out by itself while a test waits for its end."""
     migrate(database_url)
     stand = Stand(
-        database_url, models=MODELS, providers=("sim", "second"), routing=ROUTING, settings=settings, **options
-    )
+        database_url, models=MODELS, providers=("sim", "second"), routing=ROUTING, settings=settings,
+        call_timeout="300s", **options,
+    )  # fmt: skip
     with stand:
         stand.start_workers(workers)
         routes = build_routes(parse_config(stand.config(), {}), load_catalogue(), {})

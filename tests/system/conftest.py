@@ -23,10 +23,12 @@ from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
 from store.schema import migrate
 from tests.valkey_server import ValkeyServer
+from workers.handoff import HandOffSettings
 
 MASTER_KEY = "a-master-key-of-more-than-32-characters"
 PEPPER = b"pepper-of-the-tests"
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 120
+_GRACE_MS = 60_000
 
 
 def small_routes() -> RouteTable:
@@ -52,6 +54,8 @@ class ApiServer:
     """Empty: the same as `state_url`."""
     routes: RouteTable = field(default_factory=lambda: small_routes())
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    calls: HandOffSettings | None = None
+    """Set: this process makes calls itself."""
 
     def __post_init__(self) -> None:
         # asyncio switches Nagle's delay off only where the protocol is named; with it every answer takes 40 ms.
@@ -73,6 +77,10 @@ class ApiServer:
             assert self._thread.is_alive(), "the API server ended"
             time.sleep(0.005)
 
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         assert self._server is not None
         self._server.should_exit = True
@@ -88,11 +96,23 @@ class ApiServer:
     def http(self, secret: str | None = MASTER_KEY) -> httpx.Client:
         """A plain client with a key."""
         headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=120)
 
     def client(self, secret: str = MASTER_KEY) -> openai.OpenAI:
         """The official client, without its retries."""
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=secret, max_retries=0, timeout=30)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=secret, max_retries=0, timeout=120)
+
+    def hurried_client(self) -> openai.OpenAI:
+        """The official client on connections that wait for minutes, however little time it says that it has.
+
+        What it says is what the server goes by; a machine that stalls must not make the client itself give up first.
+        """
+
+        def wait_on(request: httpx.Request) -> None:
+            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), 120)
+
+        http = httpx.Client(event_hooks={"request": [wait_on]}, trust_env=False)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=MASTER_KEY, max_retries=0, http_client=http)
 
     def make_key(self, name: str = "team") -> tuple[str, str]:
         """Make a virtual key; return its id and its secret."""
@@ -114,7 +134,10 @@ class ApiServer:
 
     async def _serve(self) -> None:
         database = open_database(self.database_url)
-        async with open_asking(database, self.broker_url or self.state_url, self.state_url) as asking:
+        broker_url = self.broker_url or self.state_url
+        async with open_asking(
+            database, broker_url, self.state_url, calls=self.calls, grace_ms=lambda: _GRACE_MS
+        ) as asking:
             dependencies = ApiDependencies(
                 database=database,
                 contents=self.contents(database),
@@ -125,6 +148,7 @@ class ApiServer:
                 master_key=MASTER_KEY,
                 version="1.2.3",
                 submit=asking.submitter.submit,
+                has_room=asking.submitter.has_room,
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=self.webhooks,

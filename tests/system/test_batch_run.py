@@ -10,15 +10,19 @@ import pytest
 
 from store.schema import migrate
 from tests.faults.caller import CHAT, Caller, calling, chat_line, chat_lines
-from tests.faults.stand import QUICK, Stand
+from tests.faults.stand import Stand
 from tests.postgres_server import PostgresServer
 
-LIMIT_S = 30
+LIMIT_S = 120
 MODELS = {
     "fast": {"deployments": [{"use": "sim/sim-small"}]},
     "with-fallback": {"deployments": [{"use": "sim/sim-500"}], "fallbacks": ["second/sim-large"]},
 }
-ROUTING = {"retry_delay": "50ms", "max_retry_delay": "500ms", "tries_per_provider": 2}
+MAX_TRIES = 30
+ROUTING = {
+    "retry_delay": "50ms", "max_retry_delay": "500ms", "tries_per_provider": 2, "max_attempts": MAX_TRIES,
+}  # fmt: skip
+"""A provider may be down for seconds before a job gives it up: as long as a slow test needs to bring it up again."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -31,7 +35,7 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         server.execute("CREATE DATABASE batch_run")
         url = server.url("batch_run")
     migrate(url)
-    with Stand(url, models=MODELS, providers=("sim", "second"), routing=ROUTING, settings=QUICK) as stand:
+    with Stand(url, models=MODELS, providers=("sim", "second"), routing=ROUTING, call_timeout="300s") as stand:
         stand.start_workers(2)
         yield stand
     if request.param == "postgres":
@@ -114,7 +118,8 @@ async def test_final_failures_stand_in_the_error_file(caller: Caller) -> None:
     error = errors["sim/sim-context"]["response"]["body"]["error"]
     assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")
     calls = [row["model"] for row in await bill_of(caller, batch_id)]
-    assert calls.count("sim-500") == 5  # a provider's own failure is tried again, a refusal of the request is not
+    # A provider's own failure is tried again, a refusal of the request is not.
+    assert calls.count("sim-500") == MAX_TRIES
     assert [calls.count(model) for model in ("sim-400", "sim-context", "sim-401")] == [1, 1, 1]
 
 
@@ -131,7 +136,7 @@ async def test_a_cancelled_batch_keeps_its_answers_and_cuts_what_runs(caller: Ca
     took_s = time.monotonic() - started
     print(f"cancelled in {took_s:.1f} s with {batch.completed} of {batch.total} answered")
     assert batch.status == "cancelled"
-    assert took_s < 10  # the hanging call alone would take 30 s
+    assert took_s < 100  # the hanging call alone would take 300 s
     assert batch.completed + batch.failed == batch.total == 411
     assert 5 <= batch.completed < 411
     assert (await caller.check((batch_id, lines))).violations == []
@@ -141,7 +146,7 @@ async def test_a_cancelled_batch_keeps_its_answers_and_cuts_what_runs(caller: Ca
 
 
 async def test_a_batch_cancelled_at_once_ends_with_every_line_in_its_error_file(caller: Caller) -> None:
-    lines = chat_lines(30)
+    lines = chat_lines(30, "sim/sim-hang")  # none may end before the cancel, should a sweep find the batch first
     batch_id = await caller.submit(lines, ring=False)
     await caller.cancel(batch_id)
     batch = await caller.wait(batch_id, LIMIT_S)
@@ -151,11 +156,11 @@ async def test_a_batch_cancelled_at_once_ends_with_every_line_in_its_error_file(
 
 async def test_a_batch_whose_window_ends_keeps_its_answers_and_expires_the_rest(caller: Caller) -> None:
     lines = [*chat_lines(10), chat_line("hang", "sim/sim-hang")]
-    batch_id = await caller.submit(lines, window_ms=3_000)
+    batch_id = await caller.submit(lines, window_ms=12_000)
     batch = await caller.wait(batch_id, LIMIT_S)
     assert (batch.status, batch.completed, batch.failed) == ("expired", 10, 1)
     assert batch.expired_at_ms is not None
-    assert batch.expired_at_ms - batch.expires_at_ms < 10_000
+    assert batch.expired_at_ms - batch.expires_at_ms < 60_000
     assert (await caller.check((batch_id, lines))).violations == []
     _, errors = await files(caller, batch_id)
     assert errors["hang"]["error"]["code"] == "batch_expired"
@@ -197,14 +202,14 @@ async def test_an_empty_file_fails_the_batch(caller: Caller) -> None:
 
 
 async def test_rate_limits_are_waited_out_and_cost_no_try(caller: Caller) -> None:
-    caller.stand.simulator.change(requests_per_minute=1_200, request_burst=10)
-    lines = chat_lines(60)
+    caller.stand.simulator.change(requests_per_minute=240, request_burst=1)
+    lines = chat_lines(20)
     batch_id = await caller.submit(lines)
     batch = await caller.wait(batch_id, LIMIT_S)
     bill = await bill_of(caller, batch_id)
     refused = sum(row["status"] == 429 for row in bill)
     print(f"{refused} of {len(bill)} calls were refused")
-    assert (batch.completed, len(bill) - refused) == (60, 60)
+    assert (batch.completed, len(bill) - refused) == (20, 20)
     assert refused > 0
     assert (await caller.check((batch_id, lines))).violations == []
 
@@ -212,7 +217,7 @@ async def test_rate_limits_are_waited_out_and_cost_no_try(caller: Caller) -> Non
 @pytest.mark.parametrize("outage", [{"status_override": 500}, {"status_override": 503}])
 async def test_a_provider_that_is_down_and_comes_up_loses_nothing(caller: Caller, outage: dict[str, Any]) -> None:
     # Not by resets: after two calls that may have been billed a job ends, so how long the outage lasts would decide.
-    caller.stand.simulator.change(retry_after_s=0, **outage)
+    caller.stand.simulator.change(retry_after_s=1, **outage)
     lines = chat_lines(20)
     refused = caller.stand.simulator.stats()["by_outcome"].get("refused", 0)
     batch_id = await caller.submit(lines)
@@ -225,9 +230,11 @@ async def test_a_provider_that_is_down_and_comes_up_loses_nothing(caller: Caller
 
 
 async def test_two_workers_share_a_batch(caller: Caller) -> None:
-    caller.stand.simulator.change(latency_ms=100)
+    caller.stand.simulator.change(latency_ms=3_000)
     lines = chat_lines(400)
     batch_id = await caller.submit(lines)
+    await caller.wait_in_flight(caller.stand.slots + 1)  # more than one worker has slots for
+    caller.stand.simulator.change(latency_ms=0)
     assert (await caller.wait(batch_id, LIMIT_S)).completed == 400
     assert (await caller.check((batch_id, lines))).violations == []
     books = await caller.books()
@@ -239,11 +246,12 @@ async def test_two_workers_share_a_batch(caller: Caller) -> None:
 
 async def test_two_batches_share_the_workers(caller: Caller) -> None:
     """A small batch behind a large one does not wait for its end."""
-    caller.stand.simulator.change(latency_ms=100)
+    caller.stand.simulator.change(latency_ms=1_500)
     large = await caller.submit(chat_lines(1_500, prefix="large"))
     await caller.wait_ended(large, 1)
     small = await caller.submit(chat_lines(20, prefix="small"))
     assert (await caller.wait(small, LIMIT_S)).completed == 20
     behind = await caller.batch(large)
     assert behind.completed < 1_500
+    caller.stand.simulator.change(latency_ms=0)
     assert (await caller.wait(large, LIMIT_S)).completed == 1_500

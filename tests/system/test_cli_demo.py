@@ -24,7 +24,7 @@ def demo(*flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the demo without a terminal, on a port of its own: another demo may run beside it."""
     command = [sys.executable, "-P", str(ROOT / "examples" / "demo.py"), "--port", "0", *flags]
     return subprocess.run(
-        command, cwd=cwd, env=clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110
+        command, cwd=cwd, env=clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500
     )
 
 
@@ -78,7 +78,7 @@ def test_the_demos_receiver_believes_only_what_is_signed_and_fresh() -> None:
             receiver.wait("job_a", 0.1)
         assert post(receiver.url, "job_b", secret=SECRET, at=now) == 204
         assert post(receiver.url, "job_a", secret=SECRET, at=now) == 204
-        assert receiver.wait("job_a", 5)["type"] == "job.completed"
+        assert receiver.wait("job_a", 60)["type"] == "job.completed"
 
 
 def post(url: str, job_id: str, *, secret: str, at: datetime) -> int:

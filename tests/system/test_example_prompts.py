@@ -24,7 +24,7 @@ def test_the_lines_are_many_and_all_different(lines: list[dict[str, Any]]) -> No
 
 
 def test_the_simulator_answers_every_line(lines: list[dict[str, Any]]) -> None:
-    with SimulatorProcess.start() as simulator, httpx.Client(base_url=simulator.url, trust_env=False) as client:
+    with SimulatorProcess.start() as simulator, make_client(simulator.url) as client:
         for line in lines:
             assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
             provider, _, model = line["body"]["model"].partition("/")
@@ -33,6 +33,10 @@ def test_the_simulator_answers_every_line(lines: list[dict[str, Any]]) -> None:
             assert reply.status_code == 200, line["custom_id"]
             check_kind(line["body"], reply.json()["choices"][0])
         assert simulator.stats()["billed_calls"] == len(lines)
+
+
+def make_client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=120, trust_env=False)
 
 
 def check_kind(body: dict[str, Any], choice: dict[str, Any]) -> None:

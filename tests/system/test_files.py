@@ -268,7 +268,7 @@ def test_the_input_of_an_ended_batch_goes_when_it_is_deleted(api: ApiServer) -> 
         assert stored_names(api) == []
 
 
-def wait_for(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+def wait_for(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api import waiting
 from tests.faults.stand import Stand
 from tests.laneway_up import wait_for
 from tests.system.asking import asking_on
@@ -53,8 +54,8 @@ def test_a_job_is_taken_at_once_and_fetched_later(http: httpx.Client, stand: Sta
     assert (made["object"], made["status"], made["metadata"], made["model"]) == ("job", "queued", {"a": "b"}, "fast")
     assert made["deadline_at"] - made["created_at"] in (60, 61)
     started = time.monotonic()
-    done = http.get(f"/v1/jobs/{made['id']}?wait=20").json()
-    assert time.monotonic() - started < 5
+    done = http.get(f"/v1/jobs/{made['id']}?wait=60").json()
+    assert time.monotonic() - started < 40  # not the whole minute
     assert set(done) == set(made)
     assert (done["status"], done["laneway"]["provider"]) == ("completed", "sim")
     assert done["result"]["choices"][0]["message"]["content"].startswith("You asked: later")
@@ -62,10 +63,10 @@ def test_a_job_is_taken_at_once_and_fetched_later(http: httpx.Client, stand: Sta
 
 
 def test_a_long_poll_ends_with_its_time(http: httpx.Client) -> None:
-    job_id = http.post("/v1/jobs", json=asked("x", "sim/sim-slow")).json()["id"]
+    job_id = http.post("/v1/jobs", json=asked("x", "sim/sim-hang")).json()["id"]
     started = time.monotonic()
     answer = http.get(f"/v1/jobs/{job_id}?wait=0.7")
-    assert 0.7 <= time.monotonic() - started < 2
+    assert 0.7 <= time.monotonic() - started < 40  # and the call would take five minutes
     assert answer.json()["status"] in ("queued", "in_progress")
     assert http.get(f"/v1/jobs/{job_id}?wait=61").status_code == 400
     assert http.get("/v1/jobs/job_none?wait=1").status_code == 404
@@ -106,7 +107,7 @@ def test_a_name_gives_the_same_job(http: httpx.Client) -> None:
 def test_jobs_are_listed_by_page_and_by_filter(http: httpx.Client, whole: tuple[Stand, ApiServer]) -> None:
     ids = [http.post("/v1/jobs", json=asked("x", "fast" if n % 2 else "sim/sim-400")).json()["id"] for n in range(5)]
     for job_id in ids:
-        http.get(f"/v1/jobs/{job_id}?wait=10")
+        http.get(f"/v1/jobs/{job_id}?wait=60")
     page = http.get("/v1/jobs?limit=3").json()
     assert ([each["id"] for each in page["data"]], page["has_more"]) == (ids[:1:-1], True)
     rest = http.get(f"/v1/jobs?limit=3&after={page['last_id']}").json()
@@ -132,33 +133,37 @@ def test_a_running_job_is_cancelled_and_its_call_cut(http: httpx.Client, stand: 
     cancelled = http.post(f"/v1/jobs/{job_id}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
     assert cancelled.json()["error"]["class"] == "cancelled"
-    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, timeout_s=3, what="the cut of the call")
+    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, what="the cut of the call")
     assert http.post(f"/v1/jobs/{job_id}/cancel").json()["status"] == "cancelled"
 
 
-def test_a_sync_caller_learns_that_its_job_was_cancelled(http: httpx.Client) -> None:
+def test_a_sync_caller_learns_that_its_job_was_cancelled(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "POLL_S", 3_600.0)  # told, not found by the poll
+
     def cancel_it() -> None:
         found = wait_for(lambda: http.get("/v1/jobs?status=in_progress").json()["data"], what="the job")
         http.post(f"/v1/jobs/{found[0]['id']}/cancel")
 
     canceller = threading.Thread(target=cancel_it)
     canceller.start()
-    started = time.monotonic()
     refused = http.post(CHAT, json=asked("x", "sim/sim-hang")["body"])
     canceller.join()
-    assert time.monotonic() - started < 1.9  # told, not found by the poll
     assert (refused.status_code, refused.headers["x-should-retry"]) == (409, "false")
     assert refused.json()["error"]["code"] == "cancelled"
 
 
 def test_cancels_that_race_with_answers_leave_one_end(http: httpx.Client, stand: Stand) -> None:
-    """F15, sixty jobs of it."""
+    """F15, sixty jobs of it; the first has its answer before the cancel, the second never gets one."""
     stand.simulator.change(latency_ms=300)
     delays = random.Random(15)
 
     def race(number: int) -> tuple[str, str]:
-        job_id = http.post("/v1/jobs", json=asked(f"race {number}")).json()["id"]
-        time.sleep(delays.uniform(0, 0.6))
+        model = "sim/sim-hang" if number == 1 else "fast"
+        job_id = http.post("/v1/jobs", json=asked(f"race {number}", model)).json()["id"]
+        if number == 0:
+            http.get(f"/v1/jobs/{job_id}?wait=60")
+        else:
+            time.sleep(delays.uniform(0, 0.6))
         return job_id, http.post(f"/v1/jobs/{job_id}/cancel").json()["status"]
 
     with ThreadPoolExecutor(10) as threads:
@@ -174,7 +179,7 @@ def test_cancels_that_race_with_answers_leave_one_end(http: httpx.Client, stand:
         jobs = [http.get(f"/v1/jobs/{job_id}").json() for job_id in told]
         return all(each["outcome"] != "started" for one in jobs for each in one["laneway"]["attempts"])
 
-    wait_for(settled, timeout_s=10, what="the settlement of every call")
+    wait_for(settled, what="the settlement of every call")
 
 
 def test_the_lines_of_a_batch_are_jobs_that_end_with_it(http: httpx.Client, stand: Stand) -> None:

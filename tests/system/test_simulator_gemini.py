@@ -25,11 +25,11 @@ TOOLS = [
 MANUAL = types.AutomaticFunctionCallingConfig(disable=True)
 
 
-class Token(google.auth.credentials.Credentials):
+class Token(google.auth.credentials.Credentials):  # type: ignore[misc]
     """A token that is already there."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.token = KEY
 
     def refresh(self, request: object) -> None:
@@ -95,13 +95,13 @@ def calls_of(answer: Any) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("stream", [False, True])
 def test_tools_are_called_at_once_and_their_results_answered(client: genai.Client, stream: bool) -> None:
     if stream:
-        config = types.GenerateContentConfig(tools=TOOLS, automatic_function_calling=MANUAL)  # type: ignore[arg-type]
+        config = types.GenerateContentConfig(tools=TOOLS, automatic_function_calling=MANUAL)
         chunks = client.models.generate_content_stream(model="sim-small", contents=QUESTION, config=config)
-        parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts or []]  # type: ignore[index,union-attr]
+        parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts or []]
         parts = [part for part in parts if part.function_call]
     else:
         parts = ask(client, QUESTION, tools=TOOLS).candidates[0].content.parts
-    assert [(part.function_call.name, part.function_call.args) for part in parts] == CALLED  # type: ignore[union-attr]
+    assert [(part.function_call.name, part.function_call.args) for part in parts] == CALLED
     responses = [
         types.Part.from_function_response(name="get_weather", response={"result": "sunny"}),
         types.Part.from_function_response(name="get_time", response={"hour": 12, "minute": 0}),
@@ -145,7 +145,7 @@ def test_thoughts_are_told_and_calls_signed(client: genai.Client, stream: bool) 
     if stream:
         options = types.GenerateContentConfig(automatic_function_calling=MANUAL, **config)
         chunks = client.models.generate_content_stream(model="sim-small", contents=QUESTION, config=options)
-        parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts or []]  # type: ignore[index,union-attr]
+        parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts or []]
     else:
         answer = ask(client, QUESTION, **config)
         assert answer.usage_metadata.thoughts_token_count > 0

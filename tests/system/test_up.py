@@ -108,7 +108,7 @@ def test_callers_wait_while_the_api_is_replaced(up: LanewayUp) -> None:
     old = up.pid("serve")
     os.kill(old or 0, signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{old}").exists(), what="the end of the old API")
-    answer = httpx.get(f"{up.url}/healthz", trust_env=False, timeout=30)  # the listening socket never closed
+    answer = httpx.get(f"{up.url}/healthz", trust_env=False, timeout=120)  # the listening socket never closed
     assert answer.status_code == 200
     assert up.pid("serve") != old
 
@@ -130,7 +130,7 @@ def test_children_do_not_outlive_a_killed_supervisor_and_the_next_up_carries_on(
         key, children = first.master_key, first.run()["pids"]
         first.stop(signal.SIGKILL)
         assert len(children) == 4
-        wait_for(lambda: first.survivors() == [], timeout_s=5, what="the end of the children")
+        wait_for(lambda: first.survivors() == [], what="the end of the children")
     with LanewayUp(tmp_path / "data", "--demo") as second:
         second.wait_ready()
         assert second.master_key == key
@@ -139,7 +139,7 @@ def test_children_do_not_outlive_a_killed_supervisor_and_the_next_up_carries_on(
 
 
 def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
-    with LanewayUp(tmp_path / "data") as up:
+    with LanewayUp(tmp_path / "data", environ={"LANEWAY_GRACE_MS": "600000"}) as up:
         up.wait_ready()
         os.kill(up.pid("worker.1") or 0, signal.SIGSTOP)  # it will not drain
         up.process.send_signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
         started = time.monotonic()
         time.sleep(0.5)  # one that comes at once after the first would count as its echo
         assert up.stop(signal.SIGINT) == 130
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60  # it might have waited for ten minutes
         assert up.survivors() == []
 
 

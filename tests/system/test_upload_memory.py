@@ -26,7 +26,7 @@ def api_process(tmp_path: Path) -> Iterator[tuple[psutil.Process, int]]:
         assert process.stdout is not None
         yield psutil.Process(process.pid), int(process.stdout.readline())
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
 
 
 def test_memory_stays_flat_while_200_mb_go_in_and_out(api_process: tuple[psutil.Process, int], tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_memory_stays_flat_while_200_mb_go_in_and_out(api_process: tuple[psutil.
         yield b"\r\n--XX--\r\n"
 
     headers = {"authorization": f"Bearer {MASTER_KEY}", "content-type": "multipart/form-data; boundary=XX"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=300) as http:
         before_bytes = process.memory_info().rss
         made = http.post("/v1/files", content=body()).raise_for_status().json()
         assert made["bytes"] == SIZE_BYTES

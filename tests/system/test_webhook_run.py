@@ -13,7 +13,7 @@ from store.ids import Prefix, raw_id
 from store.schema import migrate
 from store.webhook_secret import key_secret
 from tests.faults.caller import chat_lines
-from tests.faults.stand import HASTY, Stand
+from tests.faults.stand import Stand
 from tests.system.conftest import PEPPER, ApiServer, running
 from tests.webhook_receiver import receiving
 
@@ -24,7 +24,7 @@ WEBHOOKS = {"allow_private_targets": True, "retry_schedule_s": ["300ms", "300ms"
 def stand(database_url: str) -> Iterator[Stand]:
     """One worker, its Valkey and the simulator, on each database."""
     migrate(database_url)
-    with Stand(database_url, settings=HASTY, webhooks=WEBHOOKS) as stand:
+    with Stand(database_url, webhooks=WEBHOOKS) as stand:
         stand.start_worker()
         yield stand
 
@@ -42,7 +42,7 @@ async def test_the_end_of_a_batch_is_told_to_a_receiver_that_verifies_it(api: Ap
     async with receiving() as receiver, openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key=secret) as client:
         good = await start(client, chat_lines(5), receiver.url("/flaky"))
         bad = await start(client, [b"no json"], receiver.url("/ok"))
-        await receiver.wait(lambda: len(receiver.got) == 4, 30)
+        await receiver.wait(lambda: len(receiver.got) == 4)
         answer: Any = await client.get("/webhook_secret", cast_to=object)
         signing = answer["secret"]
         for got in receiver.got:

@@ -54,7 +54,7 @@ async def test_a_held_lane_starts_nothing_until_the_longest_hold_is_over() -> No
     subject.hold("r", 0.05)
     subject.hold("r", 0.01)
     subject.add([job(1)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await started_at - begun >= 0.049
 
 
@@ -103,3 +103,16 @@ async def test_large_bodies_leave_no_room_until_they_are_done() -> None:
     assert not subject.has_room("p")
     subject.done(large)
     assert subject.has_room("p")
+
+
+async def test_slots_are_free_for_a_route_that_is_not_held_while_nothing_else_waits() -> None:
+    subject, _ = lane(4)
+    assert subject.free("r") == 4
+    subject.add([job(1, queue="p")])
+    assert subject.free("r") == 3
+    subject.hold("r", 60)
+    assert (subject.free("r"), subject.free("another")) == (0, 3)
+    subject.add([job(2, queue="p")])  # waits for the hold's end, and goes first then
+    assert subject.free("another") == 0
+    subject.close()
+    assert subject.free("another") == 0

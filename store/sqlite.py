@@ -1,0 +1,144 @@
+"""SQLite on threads of our own: each holds one connection for its life, and runs whole transactions on it.
+
+A transaction costs one hop to its thread and one back. `BEGIN` and `COMMIT` go straight to the driver: SQLAlchemy's
+connection lives in one transaction that it begins once and never ends, and what it is asked runs inside ours.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from store.clock import host_ms
+from store.compiled import driver, wrapped
+
+T = TypeVar("T")
+Work = Callable[[Connection, int], T]
+"""`work(connection, now_ms)`, run inside one transaction."""
+_Task = tuple[Work[Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+_BUSY_MS = 5_000
+_log = logging.getLogger(__name__)
+
+
+class SqliteThreads:
+    """One or more threads that run transactions in turn: `immediate` ones write, the others read."""
+
+    def __init__(self, url: str, name: str, *, count: int, immediate: bool) -> None:
+        self._engine = _engine(url, count)
+        self._begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        names = [f"{name}-{number}" for number in range(count)]
+        self._threads = [threading.Thread(target=self._work, name=each, daemon=True) for each in names]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` in a transaction of its own and commit it; raises what it raises, after everything was undone."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._tasks.put((work, loop, future))
+        return await future
+
+    async def close(self) -> None:
+        """Run what was asked for, then end the threads and close their connections."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        self._engine.dispose()
+
+    def _work(self) -> None:
+        connection: Connection | None = None
+        while (task := self._tasks.get()) is not None:
+            work, loop, future = task
+            result, failure = None, None
+            if not future.cancelled():
+                try:
+                    connection = connection or self._engine.connect()
+                    result = self._transaction(connection, work)
+                except BaseException as error:
+                    failure = error
+                    connection = self._after(error, connection)
+            try:
+                loop.call_soon_threadsafe(_settle, future, result, failure)
+            except RuntimeError:
+                _log.debug("nobody waits for a transaction any more: the event loop is closed")
+            del task, work, future, result, failure  # nothing is kept alive until the next one
+        if connection is not None:
+            connection.close()
+
+    def _transaction(self, connection: Connection, work: Work[T]) -> T:
+        raw = driver(connection)
+        try:
+            raw.execute(self._begin)
+        except sqlite3.Error as error:
+            raise wrapped(error) from error
+        try:
+            result = work(connection, host_ms())
+            raw.execute("COMMIT")
+        except BaseException as error:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+            raise wrapped(error) if isinstance(error, sqlite3.Error) else error from error
+        return result
+
+    def _after(self, error: BaseException, connection: Connection | None) -> Connection | None:
+        """Keep a connection after an ordinary error; one that the database failed on is replaced by the next task."""
+        failed = isinstance(error, (sqlite3.Error, OperationalError)) or (
+            isinstance(error, DBAPIError) and error.connection_invalidated
+        )
+        if connection is None or not (failed or connection.invalidated):
+            return connection
+        try:
+            connection.invalidate()
+            connection.close()
+        except Exception as closing:
+            _log.warning("a broken SQLite connection was not closed: %s", type(closing).__name__)
+        return None
+
+
+def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:
+    """Make an engine for use without threads: its transactions begin with `BEGIN IMMEDIATE` (writers) or `BEGIN`."""
+    engine = _engine(url, pool_size)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    """Make an engine with WAL mode and `synchronous=FULL`, whose transactions are begun by somebody else."""
+    engine = create_engine(
+        url,
+        hide_parameters=True,  # bound values are prompts and answers: they never reach a log
+        poolclass=NullPool if pool_size == 0 else QueuePool,
+        **({} if pool_size == 0 else {"pool_size": pool_size, "max_overflow": 0}),
+        connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, failure: BaseException | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)
