@@ -160,7 +160,8 @@ def _made_before(connection: Connection, now_ms: int, new: NewJob) -> Existing |
 def _attach(connection: Connection, now_ms: int, new: NewJob) -> Existing | None:
     """Find the job of the request that is repeated: one that runs, or has an answer that nobody got.
 
-    Repetitions of several equal requests spread over their jobs: what another process waited for is taken first.
+    Repetitions of several equal requests spread over their jobs: what another process waited for is taken first. A
+    stream that runs is not attached to: its caller's leaving is about to cancel it, or has been told a part of it.
     """
     is_mine = job.c.reply_to == new.reply_to
     found = connection.execute(
@@ -170,6 +171,7 @@ def _attach(connection: Connection, now_ms: int, new: NewJob) -> Existing | None
             job.c.body_hash == new.body_hash,
             job.c.key_id == new.key_id,
             job.c.state.in_((*sorted(JOB_ACTIVE), JobState.COMPLETED)),
+            (job.c.stream == 0) | (job.c.state == JobState.COMPLETED),
             job.c.finished_at_ms.is_(None) | (job.c.finished_at_ms > now_ms - _ATTACH_MS),
         )
         .order_by(is_mine, job.c.id)

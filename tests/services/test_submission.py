@@ -154,6 +154,16 @@ async def test_a_repetition_attaches_to_the_unfinished_job(database: Database) -
     assert [type(each) for each in await make(database, strangers, different, fresh)] == [Submitted] * 3
 
 
+async def test_a_repeated_stream_is_a_new_call_unless_the_first_one_is_whole(database: Database) -> None:
+    digest = hashlib.sha256(b"x").digest()
+    first = new_job(body_hash=digest, stream=True)
+    await make(database, first)
+    again = new_job(body_hash=digest, stream=True, attach=True)
+    assert isinstance((await make(database, again))[0], Submitted)
+    await run(database, first)
+    assert await make(database, replace(again, id=new_id())) == [Existing(first.id)]
+
+
 async def test_repetitions_of_equal_requests_spread_over_their_jobs(database: Database) -> None:
     digest = hashlib.sha256(b"x").digest()
     jobs = [new_job(body_hash=digest, reply_to=OTHER) for _ in range(3)]
