@@ -84,7 +84,7 @@ class Prober:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Failure(ErrorClass.NETWORK, redact(f"{type(error).__name__}: {error}", target.api_key))
+            return Failure(ErrorClass.NETWORK, redact(f"{type(error).__name__}: {error}", target))
 
 
 @asynccontextmanager

@@ -57,6 +57,8 @@ class RetryPolicy:
     max_delay_ms: int = 60_000
     max_attempts: int = 5_000
     """Hard bound on claims of any kind: nothing loops for ever. High, for waits on rate limits do not use up tries."""
+    max_waits: int = 12
+    """Refusals for want of room at one deployment, in a row, while another is left."""
     patience_ms: int = 5_000
     """A longer wait than this is not worth it while another deployment is left."""
 
@@ -151,7 +153,7 @@ def _worth_staying(rule: Rule, total: JobFacts, policy: RetryPolicy, wait_ms: in
         case Here.UP_TO_LIMIT:
             tries = policy.tries_per_provider
         case Here.WAIT:
-            tries = policy.max_attempts
+            tries = policy.max_waits
     return total.provider_tries < tries and wait_ms <= policy.patience_ms
 
 

@@ -20,8 +20,6 @@ def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
     """Read a request. Raises Unservable, naming the field, for one that is not of OpenAI's shape."""
     params = Params({name: value for name, value in body.items() if name not in NOT_PARAMS})
     tools = read_tools(params)
-    if not tools:
-        params.take("parallel_tool_calls")  # says nothing without any
     messages = read_messages(body.get("messages"))
     if any(message.get("name") and message.get("role") not in _NAMES_A_FUNCTION for message in body["messages"]):
         params.leave(NAMES, True)

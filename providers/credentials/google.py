@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,7 +73,7 @@ class _Answer:
 
     status: int
     headers: Mapping[str, str]
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 def request(

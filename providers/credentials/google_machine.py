@@ -5,7 +5,7 @@ in for it, with the few members of its credentials that are used.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ TIMEOUT_S = 3.0
 class MachineIdentity:
     """Makes tokens of the service account that the machine runs as."""
 
-    token: str = ""
+    token: str = field(default="", repr=False)
     expiry: datetime | None = None
     quota_project_id: str | None = None
 

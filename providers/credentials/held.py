@@ -7,7 +7,7 @@ tries again; as long as the old one is good, only after a rest.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from providers.failure import Failure
@@ -22,7 +22,7 @@ Secret = TypeVar("Secret")
 class Fresh(Generic[Secret]):
     """A credential as it was made."""
 
-    secret: Secret
+    secret: Secret = field(repr=False)
     renew_at_s: float
     """Unix time from which a new one is made beside the calls; never after the end."""
     ends_at_s: float

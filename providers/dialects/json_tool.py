@@ -38,32 +38,45 @@ def unwrap_answer(answer: dict[str, Any], name: str) -> None:
 
 
 class JsonToolStream:
-    """Turns the pieces of the tool's call into pieces of content, chunk by chunk."""
+    """Turns the pieces of the tool's call into pieces of content, chunk by chunk.
+
+    Words beside the call would spoil the JSON: they are held back, and handed on only where no call comes after all.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._places: set[tuple[int, int]] = set()
+        self._words: dict[int, list[str]] = {}
 
     def unwrap(self, chunks: Sequence[dict[str, Any]]) -> None:
         """Change the chunks of OpenAI's shape in place."""
         for chunk in chunks:
             for choice in chunk.get("choices") or ():
-                self._unwrap_choice(choice)
+                self._unwrap_choice(choice.get("index", 0), choice)
 
-    def _unwrap_choice(self, choice: dict[str, Any]) -> None:
-        index, delta = choice.get("index", 0), choice["delta"]
+    def _unwrap_choice(self, index: int, choice: dict[str, Any]) -> None:
+        delta = choice["delta"]
+        if words := delta.pop("content", None):
+            self._words.setdefault(index, []).append(words)
+        if "tool_calls" in delta:
+            self._unwrap_calls(index, delta)
+        if not choice.get("finish_reason"):
+            return
+        if all(place != index for place, _ in self._places):
+            if index in self._words:
+                delta["content"] = "".join(self._words[index])
+        elif choice["finish_reason"] == "tool_calls":
+            choice["finish_reason"] = "stop"
+
+    def _unwrap_calls(self, index: int, delta: dict[str, Any]) -> None:
         others = []
-        for piece in delta.get("tool_calls") or ():
+        for piece in delta.pop("tool_calls") or ():
             function = piece.get("function") or {}
             if function.get("name") == self._name:
                 self._places.add((index, piece["index"]))
             if (index, piece["index"]) not in self._places:
                 others.append(piece)
             elif function.get("arguments"):
-                delta["content"] = (delta.get("content") or "") + function["arguments"]
-        if "tool_calls" in delta:
+                delta["content"] = delta.get("content", "") + function["arguments"]
+        if others:
             delta["tool_calls"] = others
-            if not others:
-                del delta["tool_calls"]
-        if self._places and choice.get("finish_reason") == "tool_calls":
-            choice["finish_reason"] = "stop"

@@ -2,6 +2,10 @@
 
 import re
 
+from providers.completion import Target
+
+LEAST_SECRET_CHARS = 8
+"""Shorter settings (a profile's name, a number) are words that a message may hold."""
 MAX_MESSAGE_CHARS = 1_000
 REDACTED = "[redacted]"
 
@@ -16,13 +20,16 @@ _SECRETS = re.compile(
 )
 
 
-def redact(text: str, api_key: str | None) -> str:
+def redact(text: str, target: Target) -> str:
     """Return the text without keys and cut to 1,000 characters.
 
-    The very key of the call is removed literally; anything else that looks like a key or a long token by shape.
+    The call's own key and secrets are removed literally; anything else that looks like a key or a long token by shape.
     UUIDs stay: they are request ids that support asks for.
     """
-    if api_key and len(api_key) >= 4:
-        text = text.replace(api_key, REDACTED)
+    if target.api_key and len(target.api_key) >= 4:
+        text = text.replace(target.api_key, REDACTED)
+    for _, secret in target.secrets:
+        if len(secret) >= LEAST_SECRET_CHARS:
+            text = text.replace(secret, REDACTED)
     text = _SECRETS.sub(REDACTED, text[: 4 * MAX_MESSAGE_CHARS])
     return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"

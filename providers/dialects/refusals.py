@@ -113,7 +113,13 @@ _CONTEXT_LENGTH = re.compile(
     r"|prompt tokens \(\d+\) exceed model maximum",
     re.IGNORECASE,
 )
-_BAD_KEY = re.compile(r"(?:incorrect|invalid) api key", re.IGNORECASE)
+_BY_WORDS = (
+    (_CONTEXT_LENGTH, ErrorClass.CONTEXT_LENGTH),
+    (re.compile(r"blocked by content filter", re.IGNORECASE), ErrorClass.CONTENT_FILTER),
+    (re.compile(r"credit balance is too low", re.IGNORECASE), ErrorClass.BILLING),
+    (re.compile(r"(?:incorrect|invalid) api key", re.IGNORECASE), ErrorClass.AUTH),
+)
+"""What messages say whose codes say nothing; the first that fits counts."""
 _REQUEST_STATUSES = frozenset({200, 400, 413, 422, 500})
 """Statuses whose message is read for what really happened; others speak for themselves."""
 
@@ -124,10 +130,10 @@ def refusal(response: WireResponse, error: ErrorBody | None, target: Target) -> 
     error_class = classify(response.status, found)
     return Failure(
         error_class=error_class,
-        message=redact(found.message, target.api_key) or _silent(response, target),
+        message=redact(found.message, target) or _silent(response, target),
         http_status=response.status,
-        code=redact(found.code, target.api_key)[:100] if found.code else None,
-        param=redact(found.param, target.api_key)[:100] if found.param else None,
+        code=redact(found.code, target)[:100] if found.code else None,
+        param=redact(found.param, target)[:100] if found.param else None,
         retry_after_ms=retry_after_ms(response.headers, found.retry_delay, found.message),
         outcome_unknown=error_class is ErrorClass.TIMEOUT,
         provider_request_id=request_id(response.headers),
@@ -141,10 +147,9 @@ def classify(status: int, error: ErrorBody) -> ErrorClass:
     if by_code is not None:
         return by_code
     if effective in _REQUEST_STATUSES:
-        if _CONTEXT_LENGTH.search(error.message):
-            return ErrorClass.CONTEXT_LENGTH
-        if _BAD_KEY.search(error.message):
-            return ErrorClass.AUTH
+        worded = next((found for words, found in _BY_WORDS if words.search(error.message)), None)
+        if worded is not None:
+            return worded
     if effective in BY_STATUS:
         return BY_STATUS[effective]
     return ErrorClass.BAD_REQUEST if 400 <= effective < 500 else ErrorClass.SERVER_ERROR

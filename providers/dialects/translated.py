@@ -68,7 +68,10 @@ class TranslatedDialect:
             return answer
         if wish.json_tool is not None:
             unwrap_answer(answer, wish.json_tool)
-        written = WireResponse(response.status, response.headers, orjson.dumps(answer))
+        try:
+            written = WireResponse(response.status, response.headers, orjson.dumps(answer))
+        except TypeError:  # orjson.JSONEncodeError: arguments of a call that are nested too deeply, say
+            return unusable(response, target, "is nested too deeply")
         if endpoint is Endpoint.EMBEDDINGS:
             return read_embeddings(answer, written, target, base64=wish.base64)
         return read_chat(answer, written, target)

@@ -7,7 +7,7 @@ import pytest
 from providers.dialects.redaction import redact
 from providers.dialects.refusals import BY_STATUS
 from providers.failure import ErrorClass
-from tests.dialects.wire import KEY, failure
+from tests.dialects.wire import KEY, failure, target
 
 E = ErrorClass
 
@@ -76,6 +76,8 @@ CASES: list[tuple[int, Any, ErrorClass]] = [
     (400, error("exceeds the maximum number of tokens allowed (1)"), E.CONTEXT_LENGTH),
     (500, error("the request exceeds the available context size"), E.CONTEXT_LENGTH),
     (400, error("the input length exceeds the context length"), E.CONTEXT_LENGTH),
+    (400, error("Output blocked by content filtering policy"), E.CONTENT_FILTER),
+    (400, error("Your credit balance is too low to access the API"), E.BILLING),
     (400, {"message": "Current length is 9000 while limit is 8192"}, E.CONTEXT_LENGTH),
     (400, {"object": "error", "message": "The prompt is longer than the model's context length"}, E.CONTEXT_LENGTH),
     (
@@ -221,8 +223,14 @@ def test_no_key_survives_in_a_message(secret: str) -> None:
 
 
 def test_the_calls_own_key_is_removed_whatever_its_shape() -> None:
-    assert redact("the key horse-battery was refused", "horse-battery") == "the key [redacted] was refused"
-    assert redact("nothing to hide", None) == "nothing to hide"
+    own = target(api_key="horse-battery")
+    assert redact("the key horse-battery was refused", own) == "the key [redacted] was refused"
+    assert redact("nothing to hide", target(api_key=None)) == "nothing to hide"
+
+
+def test_what_a_credential_is_made_of_is_removed_and_short_words_stay() -> None:
+    signed = target(api_key=None, secrets=(("session_token", "IQoJ+b3/JpZ2lu=="), ("profile", "prod")))
+    assert redact("token IQoJ+b3/JpZ2lu== of prod", signed) == "token [redacted] of prod"
 
 
 def test_a_message_keeps_request_ids_and_is_cut() -> None:

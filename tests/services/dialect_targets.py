@@ -41,8 +41,6 @@ def _traits(*traits: ModelTrait) -> frozenset[str]:
     return frozenset(traits)
 
 
-UNFILTERED = {"sim-filter": ErrorClass.BAD_REQUEST}
-ON_AWS = {**UNFILTERED, "sim-402": ErrorClass.PERMISSION}
 CLAUDE = {"auth": Auth.HEADER, "auth_name": "x-api-key"}
 CLAUDE_TRAITS = _traits(ModelTrait.JSON_SCHEMA, ModelTrait.THINKING_BUDGET, ModelTrait.ONE_TOOL_AT_A_TIME)
 GEMINI_TRAITS = _traits(
@@ -65,7 +63,6 @@ ANTHROPIC = Place(
     "/anthropic/v1",
     {**CLAUDE, "model_traits": CLAUDE_TRAITS},
     embeds=False,
-    otherwise=UNFILTERED,
 )
 OLD_CLAUDE = replace(ANTHROPIC, name="anthropic-old", fields=CLAUDE, thinks=False)
 GEMINI = Place("gemini", "gemini", "/gemini/v1beta", {"auth": Auth.GOOGLE, "model_traits": GEMINI_TRAITS})
@@ -81,9 +78,8 @@ VERTEX_CLAUDE = Place(
     CLAUDE_ON_GOOGLE,
     {"auth": Auth.GOOGLE, "model_traits": CLAUDE_TRAITS, "settings": (("publisher", "anthropic"),)},
     embeds=False,
-    otherwise=UNFILTERED,
 )
-BEDROCK = Place("bedrock", "bedrock", "/bedrock", {**SIGNED, "model_traits": BEDROCK_TRAITS}, otherwise=ON_AWS)
+BEDROCK = Place("bedrock", "bedrock", "/bedrock", {**SIGNED, "model_traits": BEDROCK_TRAITS})
 BEDROCK_PLAIN = Place(
     "bedrock-plain",
     "bedrock",
@@ -93,7 +89,6 @@ BEDROCK_PLAIN = Place(
     embeds=False,
     chooses=False,
     schemas=False,
-    otherwise=ON_AWS,
 )
 COHERE = Place(
     "cohere",
@@ -110,7 +105,7 @@ OLLAMA = Place(
     {"auth": Auth.BEARER_OPTIONAL, "model_traits": _traits(ModelTrait.THINKING_LEVEL)},
     signs=False,
     chooses=False,
-    otherwise=UNFILTERED,
+    otherwise={"sim-filter": ErrorClass.BAD_REQUEST},  # it filters nothing
 )
 AZURE = Place("azure", "azure", "/azure", {"auth": Auth.AZURE}, thinks=False)
 AZURE_V1 = Place("azure-v1", "azure", "/azure/openai/v1", {"auth": Auth.AZURE}, thinks=False)

@@ -131,3 +131,7 @@ def test_a_token_is_renewed_five_minutes_before_its_end_or_in_the_middle_of_a_sh
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="unusable"):
         bearer(token, now_s=0, ends_at_s=1)
+
+
+def test_a_credential_is_never_printed() -> None:
+    assert "abc.def" not in repr(bearer("abc.def", now_s=0, ends_at_s=3_600))

@@ -41,8 +41,10 @@ BASE_MODELS = {
     "vertex_anthropic": "claude-sonnet-4-5@20250929",
 }
 """What stands behind the deployments, so that what these models take is known."""
-FAILING = {"openai": "sim-500", "anthropic": "sim-529", "gemini": "sim-429", "bedrock": "sim-503", "cohere": "sim-500"}
-"""How each of the five fails, in the order in which they are tried."""
+FAILING = {"openai": "sim-500", "anthropic": "sim-529", "gemini": "sim-503", "bedrock": "sim-500", "cohere": "sim-503"}
+"""How each of the five fails, in the order in which they are tried; none asks for a pause, which others would feel."""
+LIMITED = ("anthropic", "gemini", "vertex", "azure")
+"""Those that say how long to wait, each in its own way."""
 PRICE = {"input": "0.15", "output": "0.60"}
 
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
@@ -51,7 +53,7 @@ both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stre
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess.start(["--api-key", KEY, "--retry-after-s", "7"]) as running:
+    with SimulatorProcess.start(["--api-key", KEY, "--retry-after-s", "0"]) as running:
         yield running
 
 
@@ -76,6 +78,8 @@ def configuration(address: str) -> dict[str, Any]:
     for name in PROVIDERS:
         chain = [deployment(each, model) for each, model in FAILING.items() if each != name]
         models[f"to-{name}"] = {"deployments": [*chain, deployment(name, "sim-small")]}
+    limited = [deployment(name, "sim-429") for name in LIMITED]
+    models["limited"] = {"deployments": [*limited, deployment("bedrock", "sim-small")]}
     routing = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provider": 1, "max_attempts": 6}
     return {"providers": providers, "models": models, "routing": routing}
 
@@ -198,3 +202,14 @@ def test_thoughts_of_one_provider_do_not_hinder_the_next(passage: Passage, clien
     for other in BASE_MODELS:
         answer = client.chat.completions.create(model=f"to-{other}", messages=turns, **more)
         assert "so it is" in (answer.choices[0].message.content or ""), other
+
+
+def test_rate_limits_of_every_shape_are_left_behind(client: openai.OpenAI, simulator: SimulatorProcess) -> None:
+    """The last test: those who ask for a pause are left alone for that long."""
+    simulator.change(retry_after_s=9)
+    simulator.reset()
+    raw = client.chat.completions.with_raw_response.create(model="limited", messages=said("What is rain?"))
+    assert raw.headers["x-laneway-provider"] == "bedrock"
+    rows = list(simulator.bill())
+    assert [row["path"].split("/")[1] for row in rows] == [*LIMITED, "bedrock"]
+    assert [row["billed"] for row in rows] == [False] * len(LIMITED) + [True]

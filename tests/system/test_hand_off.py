@@ -73,9 +73,13 @@ def attempts_of(api: ApiServer, public: str) -> list[Any]:
     return list(api.write(lambda connection, _now_ms: list(connection.execute(query))))
 
 
-def publishes(api: ApiServer) -> int:
-    """How many messages were ever sent for jobs."""
-    return int(api.write(lambda connection, _now_ms: sum(connection.execute(select(job.c.publish_n)).scalars())))
+def published(api: ApiServer) -> int:
+    """For how many jobs a message was ever sent; a slow worker's may be sent again."""
+    return int(
+        api.write(
+            lambda connection, _now_ms: len(connection.execute(select(job.c.id).where(job.c.publish_n > 0)).all())
+        )
+    )
 
 
 def violations(api: ApiServer, *, finished: bool = True) -> list[str]:
@@ -104,7 +108,7 @@ def test_with_room_a_call_needs_no_worker_and_no_message(both: tuple[Stand, ApiS
             assert float(answer.headers["x-laneway-cost-usd"]) > 0
         receipt = http.get(f"/v1/jobs/{answers[0].headers['x-laneway-job-id']}").json()
     assert (receipt["status"], len(receipt["laneway"]["attempts"])) == ("completed", 1)
-    assert publishes(api) == 0
+    assert published(api) == 0
     assert len(stand.bill()) == 40
     assert violations(api) == []
 
@@ -149,7 +153,7 @@ def test_without_redis_there_is_an_answer_while_there_is_room(both: tuple[Stand,
 
 def test_without_room_calls_go_through_the_queue(database_url: str) -> None:
     with calling_api(database_url, slots=4) as (stand, api), api.http() as http, ThreadPoolExecutor(3) as threads:
-        stand.simulator.change(latency_ms=2_000)
+        stand.simulator.change(latency_ms=6_000)
         first = threads.submit(http.post, CHAT, json=chat("first"))
         wait_for(lambda: stand.simulator.stats()["in_flight"] == 1, what="the call of the API process")
         others = [threads.submit(http.post, CHAT, json=chat(f"other {n}")) for n in range(2)]
@@ -159,7 +163,7 @@ def test_without_room_calls_go_through_the_queue(database_url: str) -> None:
         owners = [attempts_of(api, each.headers["x-laneway-job-id"])[0].owner for each in answers]
         assert [each.status_code for each in answers] == [200] * 3
         assert (owners[1] == owners[2], owners[0] != owners[1]) == (True, True)
-        assert publishes(api) == 2
+        assert published(api) == 2
         assert violations(api) == []
 
 

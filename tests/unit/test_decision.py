@@ -174,6 +174,16 @@ failures = st.builds(
 )
 
 
+def test_a_deployment_that_never_has_room_is_left_however_short_its_waits_are() -> None:
+    hurried = replace(POLICY, max_delay_ms=100)
+    facts = replace(WITH_FALLBACK, provider_tries=hurried.max_waits - 2)
+    assert isinstance(decided(failed(E.RATE_LIMIT, retry_after_ms=0), facts, hurried), Retry)
+    last = replace(facts, provider_tries=hurried.max_waits - 1)
+    assert decided(failed(E.RATE_LIMIT, retry_after_ms=0), last, hurried) == ONWARD
+    alone = replace(last, route_index=1)
+    assert isinstance(decided(failed(E.RATE_LIMIT, retry_after_ms=0), alone, hurried), Retry)
+
+
 def test_a_request_that_a_deployment_cannot_be_told_moves_on_at_once_and_ends_at_the_last_one() -> None:
     failure = replace(failed(E.BAD_REQUEST), inexpressible=True)
     two = replace(FIRST, route_length=2)

@@ -100,8 +100,8 @@ def room(thinking: Thinking, asked: int | None, most: int | None) -> tuple[Think
 def _for_effort(params: Params, target: Target) -> Thinking:
     traits = target.model_traits
     adaptive, by_budget = ModelTrait.ADAPTIVE_THINKING in traits, ModelTrait.THINKING_BUDGET in traits
-    effort = peek_effort(params) if adaptive or by_budget or ModelTrait.EFFORT in traits else None
-    if effort is None:
+    effort = peek_effort(params)
+    if effort is None or not (adaptive or by_budget or ModelTrait.EFFORT in traits):
         return Thinking()
     params.take("reasoning_effort")
     if effort is Effort.NONE:

@@ -22,6 +22,9 @@ _STATUSES = {
 }
 """For exceptions inside a stream, whose envelope is a success."""
 _NO_MODEL = re.compile(r"model identifier is invalid|on-demand throughput isn.t supported|inference profile", re.I)
+_SIGNED_TEXT = "The Canonical String"
+"""Begins what an unfit signature was compared with: the whole request, with the session's token in it."""
+_UNPAID = "INVALID_PAYMENT_INSTRUMENT"
 _NO_KEY = re.compile(r"api key|authentication failed", re.I)
 
 
@@ -43,7 +46,7 @@ def exception(name: str, body: dict[str, Any]) -> ErrorBody:
     """Word an exception by its name and the body that came with it. In a stream its name begins in lower case."""
     name = name[:1].upper() + name[1:]
     words = (body.get("message"), body.get("Message"), body.get("originalMessage"))
-    message = next((word for word in words if type(word) is str and word), "")
+    message = next((word for word in words if type(word) is str and word), "").partition(_SIGNED_TEXT)[0].rstrip()
     return ErrorBody(message, codes=(*_readings(name, message), name), code=name, status=_STATUSES.get(name))
 
 
@@ -58,8 +61,10 @@ def _exception_name(value: Any) -> str:
 
 
 def _readings(name: str, message: str) -> Iterator[str]:
-    """Name what an exception of several meanings is about, as its words tell: a wrong model, a wrong key."""
+    """Name what an exception of several meanings is about, as its words tell: a wrong model, a wrong key, no money."""
     if name == "ValidationException" and _NO_MODEL.search(message):
         yield "model_not_found"
     if name in ("", "AccessDeniedException") and _NO_KEY.search(message):
         yield "invalid_api_key"
+    if _UNPAID in message:
+        yield "billing_error"

@@ -2,6 +2,7 @@
 
 import mimetypes
 from typing import Any
+from urllib.parse import quote
 
 from providers.chat.parts import Audio, Document, Image, Inline, Uploaded
 from providers.chat.unservable import unsupported
@@ -36,7 +37,7 @@ def _uploaded_uri(source: Uploaded, place: str, target: Target, service: Service
         return source.file_id
     if not service.has_files:
         raise unsupported("a file by its id: give its gs:// address or the file itself", place)
-    return f"{target.base_url}/files/{source.file_id.removeprefix('files/')}"
+    return f"{target.base_url}/files/{quote(source.file_id.removeprefix('files/'), safe='')}"
 
 
 def _named_type(part: Image | Audio | Document) -> str | None:

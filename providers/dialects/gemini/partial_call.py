@@ -5,6 +5,7 @@ one only says that it is whole. The call ends with a piece without that mark, or
 """
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -21,30 +22,62 @@ class PartialCall:
         self.name = call["name"]
         self.id = call.get("id")
         self.signature = signature
-        self.input: dict[str, Any] = {}
-        self._open: str | None = None
+        self._input: dict[str, Any] = {}
+        self._open: _OpenText | None = None
         self.add(call)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The arguments as far as they came."""
+        self._close_text()
+        return self._input
 
     def add(self, call: dict[str, Any]) -> None:
         """Take a piece. Raises ValueError, TypeError or IndexError for one that fits nowhere."""
         if type(call.get("args")) is dict:
-            self.input |= call["args"]
+            self._input |= call["args"]
         for piece in call.get("partialArgs") or ():
             self._put(piece)
 
     def _put(self, piece: dict[str, Any]) -> None:
-        path = piece["jsonPath"]
+        path, goes_on = piece["jsonPath"], bool(piece.get("willContinue"))
         name = next((name for name in _VALUES if name in piece), None)
         value = None if name in (None, "nullValue") else piece[name]
+        if self._open is not None and self._open.path == path and type(value) is str:
+            self._open.pieces.append(value)
+        else:
+            self._close_text()
+            place, last = self._way_to(path)
+            _set(place, last, value)
+            self._open = _OpenText(path, place, last, [value]) if goes_on and type(value) is str else None
+        if not goes_on:
+            self._close_text()
+
+    def _way_to(self, path: str) -> tuple[Any, str | int]:
+        """Return the object or list at the end of a path, made on the way, and the last step into it."""
         way = steps(path)
-        last = way[-1]
-        place: Any = self.input
+        place: Any = self._input
         for step, following in pairwise(way):
             place = _enter(place, step, [] if type(following) is int else {})
-        old = _at(place, last)
-        goes_on = path == self._open and type(old) is str and type(value) is str
-        _set(place, last, old + value if goes_on else value)
-        self._open = path if piece.get("willContinue") else None
+        _at(place, way[-1])
+        return place, way[-1]
+
+    def _close_text(self) -> None:
+        """Put a text that came in pieces into its place: once, as adding to it each time would cost its length."""
+        if self._open is not None:
+            _set(self._open.place, self._open.last, "".join(self._open.pieces))
+            self._open = None
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenText:
+    """A text of which more pieces are to come."""
+
+    path: str
+    place: Any
+    """The object or list that it stands in."""
+    last: str | int
+    pieces: list[str]
 
 
 def steps(path: str) -> list[str | int]:

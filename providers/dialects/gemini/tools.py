@@ -17,6 +17,7 @@ def write_tools(request: ChatRequest, target: Target) -> dict[str, Any]:
     A forced call always keeps to its schema; a call that is left to the model does with `VALIDATED`, where it can.
     """
     if not request.tools:
+        request.params.flag("parallel_tool_calls")  # says nothing without any
         return {}
     written: dict[str, Any] = {"tools": [{"functionDeclarations": _declarations(request.tools)}]}
     choice = request.tool_choice

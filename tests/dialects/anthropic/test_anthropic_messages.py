@@ -243,7 +243,18 @@ def test_ids_that_do_not_fit_are_replaced_alike_in_calls_and_results() -> None:
     uses, results = body["messages"][1]["content"], body["messages"][2]["content"]
     assert [block["tool_use_id"] for block in results] == [uses[1]["id"], uses[0]["id"]]
     assert len({block["id"] for block in uses}) == 2
-    assert all(block["id"].startswith("toolu_") and block["id"].isascii() for block in uses)
+    assert all(block["id"].replace("_", "").isalnum() and block["id"].isascii() for block in uses)
+
+
+def test_the_user_has_the_first_turn() -> None:
+    turns = body_of(said(assistant("Welcome"), "Hi"))["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
+    assert turns[0]["content"] == [{"type": "text", "text": "."}]
+
+
+def test_a_refusal_is_what_an_answer_without_text_said() -> None:
+    turns = body_of(said("Hi", assistant("", refusal="No."), "Why?"))["messages"]
+    assert turns[1]["content"] == [{"type": "text", "text": "No."}]
 
 
 def test_reasoning_without_a_seal_is_left_out_and_noted() -> None:

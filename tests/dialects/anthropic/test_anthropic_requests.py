@@ -69,7 +69,7 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "zero is a temperature": ({"temperature": 0, "top_p": 0.5}, {"temperature": 0, "top_p": 0.5}, ()),
     "the default temperature needs no words": ({"temperature": 1, "top_p": 1.0}, {}, ()),
     "top_k is taken": ({"top_k": 5}, {"top_k": 5}, ()),
-    "stop words": ({"stop": ["END", "\n\n"]}, {"stop_sequences": ["END"]}, ("stop",)),
+    "stop words": ({"stop": ["END", "STOP"]}, {"stop_sequences": ["END", "STOP"]}, ()),
     "one stop word": ({"stop": "END"}, {"stop_sequences": ["END"]}, ()),
     "user": ({"user": "u1"}, {"metadata": {"user_id": "u1"}}, ()),
     "the newer word for user": (
@@ -78,6 +78,7 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         (),
     ),
     "the API's own metadata": ({"metadata": {"user_id": "u1"}}, {"metadata": {"user_id": "u1"}}, ()),
+    "a user's id that is no text": ({"metadata": {"user_id": 1}}, {}, ("metadata",)),
     "other metadata": ({"metadata": {"team": "red", "user_id": "u1"}}, {}, ("metadata",)),
     "tier auto": ({"service_tier": "auto"}, {"service_tier": "auto"}, ()),
     "tier default": ({"service_tier": "default"}, {"service_tier": "standard_only"}, ()),
@@ -99,6 +100,27 @@ def test_fields_are_translated_or_noted(asked: dict[str, Any], fields: dict[str,
     body = orjson.loads(sent.content)
     assert {name: body[name] for name in body.keys() - {"model", "max_tokens", "messages"}} == fields
     assert sent.dropped_params == noted
+
+
+def test_a_stop_word_of_white_space_is_refused_or_left_out_by_the_rule() -> None:
+    request = said("Hi", stop=["END", "\n\n"])
+    failure = refused(request)
+    assert failure.param == "stop"
+    assert "white space" in failure.message
+    sent = written(request, claude(params=ParamPolicy.DROP))
+    assert orjson.loads(sent.content)["stop_sequences"] == ["END"]
+    assert sent.dropped_params == ("stop",)
+
+
+def test_strict_params_refuse_parts_that_would_be_left_out() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    thought = {"role": "assistant", "content": "Hello", "reasoning_content": "Hm"}
+    named = {"role": "user", "content": "Hi", "name": "Bob"}
+    strict = claude(params=ParamPolicy.STRICT)
+    assert refused(said("Hi", tools=[tool]), strict).param == "tools[].function.strict"
+    assert refused(said("Hi", thought, "So?"), strict).param == "messages[].reasoning_content"
+    assert refused(said(named), strict).param == "messages[].name"
+    assert dropped(said(named)) == ("messages[].name",)
 
 
 SAMPLED = {"temperature": 0.3, "top_p": 0.9, "top_k": 5}

@@ -163,6 +163,17 @@ def test_the_json_tools_input_is_the_answer(pieces: tuple[str, ...]) -> None:
     assert result.answer["choices"][0]["finish_reason"] == "stop"
 
 
+def test_words_beside_the_json_tool_are_no_part_of_the_answer() -> None:
+    events = (start(), text(0, "Sure: "), call(1, '{"a":1}', name=NAME))
+    result = streamed(*events, text(2, "!"), end("tool_use"), json_tool=NAME)
+    assert result.text == '{"a":1}'
+
+
+def test_words_in_place_of_the_json_tool_are_the_answer() -> None:
+    result = streamed(start(), text(0, "I ", "cannot."), end(), json_tool=NAME)
+    assert result.text == "I cannot."
+
+
 def test_events_of_tomorrow_are_passed_over() -> None:
     events = [
         start(),

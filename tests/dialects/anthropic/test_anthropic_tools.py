@@ -232,3 +232,14 @@ def test_closing_leaves_the_callers_schema_as_it_is() -> None:
     before = orjson.dumps(NESTED)
     closed_schema(NESTED)
     assert orjson.dumps(NESTED) == before
+
+
+def test_a_tool_that_is_called_like_ours_is_the_callers_own() -> None:
+    body = body_of(said("Hi", tools=[tool("json_answer")]))
+    assert "tool_choice" not in body
+
+
+def test_a_keyword_with_a_value_of_another_kind_moves_into_the_description() -> None:
+    closed = closed_schema({"type": "string", "format": ["email"], "minItems": {}})
+    assert closed is not None
+    assert closed.keys() == {"type", "description"}

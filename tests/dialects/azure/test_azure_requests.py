@@ -9,6 +9,7 @@ import pytest
 from providers.completion import Endpoint
 from providers.credential import Auth
 from providers.dialects import WireRequest, dialect
+from providers.failure import Failure
 from tests.dialects.wire import KEY, target
 
 RESOURCE = "https://acme.openai.azure.com"
@@ -41,6 +42,14 @@ def encode(base_url: str, version: str | None = None, endpoint: Endpoint = Endpo
 )
 def test_the_address_names_the_deployment_or_the_version(base_url: str, version: str | None, expected: str) -> None:
     assert encode(base_url, version).url == RESOURCE + expected
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_deployment_cannot_name_another_place(name: str) -> None:
+    deployment = target(dialect="azure", base_url=RESOURCE, auth=Auth.AZURE, model=name)
+    failure = dialect("azure").encode(Endpoint.CHAT, orjson.dumps({"messages": MESSAGES}), deployment)
+    assert isinstance(failure, Failure)
+    assert failure.param == "model"
 
 
 def test_embeddings_have_the_same_kinds_of_address() -> None:

@@ -186,6 +186,14 @@ def test_an_exception_is_read_from_a_header_or_the_body(
         assert found.provider_request_id == "c0ffee-1"
 
 
+def test_a_refused_signature_is_told_without_the_request_that_it_was_compared_with() -> None:
+    said = (
+        "The signature does not match. The Canonical String for this request was 'POST\nx-amz-security-token:IQoJ+b/w'"
+    )
+    found = failure({"message": said}, status=403, headers={"x-amzn-errortype": "InvalidSignatureException"})
+    assert (found.error_class, found.message) == (ErrorClass.AUTH, "The signature does not match.")
+
+
 def test_a_refusal_without_a_name_is_read_by_its_words_and_status() -> None:
     assert failure({"Message": "Invalid API Key format"}, status=403).error_class is ErrorClass.AUTH
     assert failure({"message": "Forbidden"}, status=403).error_class is ErrorClass.PERMISSION

@@ -88,7 +88,33 @@ def test_roles_alternate_and_blank_texts_are_left_out() -> None:
         {"role": "assistant", "content": [{"text": "Four"}, {"text": "Five"}]},
     ]
     assert refused({"messages": messages}, ModelTrait.NO_PREFILL).param == "messages"
-    assert refused({"messages": [{"role": "system", "content": "Alone"}]}).param == "messages"
+    assert refused({"messages": [{"role": "user", "content": " "}]}).param == "messages"
+
+
+def test_instructions_alone_are_the_question() -> None:
+    body = sent({"messages": [{"role": "system", "content": "Alone"}]})
+    assert body == {"messages": [{"role": "user", "content": [{"text": "Alone"}]}]}
+
+
+def test_the_user_has_the_first_turn() -> None:
+    turns = sent({"messages": [{"role": "assistant", "content": "Welcome"}, *HELLO]})["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
+    assert turns[0]["content"] == [{"text": "."}]
+
+
+def test_results_come_before_what_the_user_said_meanwhile() -> None:
+    turns = sent({"messages": [*ROUND[:2], *HELLO, ROUND[2]], "tools": [WEATHER]})["messages"]
+    assert [set(block) for block in turns[2]["content"]] == [{"toolResult"}, {"text"}]
+
+
+def test_a_call_without_its_result_is_refused_and_so_is_a_result_without_its_call() -> None:
+    assert refused({"messages": [*ROUND[:2], *HELLO]}).param == "messages[1].tool_calls[0]"
+    assert refused({"messages": [HELLO[0], ROUND[2]]}).param == "messages[1].tool_call_id"
+
+
+@pytest.mark.parametrize("model", [".", ".."])
+def test_a_model_cannot_name_another_place(model: str) -> None:
+    assert refused({}, model=model).param == "model"
 
 
 def test_calls_and_results_are_blocks_and_results_share_a_turn_with_what_follows() -> None:
@@ -123,14 +149,13 @@ def test_calls_and_results_are_blocks_and_results_share_a_turn_with_what_follows
     }
 
 
-def test_a_history_with_calls_brings_its_tools_even_where_the_request_has_none() -> None:
-    spec = {"name": "weather", "inputSchema": {"json": {"type": "object", "properties": {}}}}
-    assert sent({"messages": ROUND})["toolConfig"] == {"tools": [{"toolSpec": spec}]}
-    forbidden = sent({"messages": ROUND, "tools": [WEATHER], "tool_choice": "none"})
-    assert [tool["toolSpec"]["name"] for tool in forbidden["toolConfig"]["tools"]] == ["weather"]
-    assert "toolChoice" not in forbidden["toolConfig"]
+def test_a_history_with_calls_brings_a_stand_in_where_no_tool_may_be_called() -> None:
+    asked: list[dict[str, Any]] = [{}, {"tools": [WEATHER], "tool_choice": "none"}]
+    for fields in asked:
+        config = sent({"messages": ROUND, **fields})["toolConfig"]
+        assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["unavailable"]
+        assert "toolChoice" not in config
     assert "toolConfig" not in sent({"tools": [WEATHER], "tool_choice": "none"})
-    assert "toolConfig" in sent({"messages": [HELLO[0], ROUND[2]]})
 
 
 def test_media_travel_as_bytes_or_from_s3() -> None:
@@ -241,3 +266,10 @@ def test_whatever_is_sent_keeps_to_the_service_model(
     assert all(one != other for one, other in pairwise(roles))
     kinds = {kind for turn in sent_body["messages"] for block in turn["content"] for kind in block}
     assert "toolConfig" in sent_body or not kinds & {"toolUse", "toolResult"}
+
+
+def test_a_document_never_takes_the_name_that_another_was_given() -> None:
+    names = ["a.pdf", "a.pdf", "a 2.pdf", "a 2.pdf", "a.pdf"]
+    content = sent(user(*(file("QQ==", name) for name in names)))["messages"][0]["content"]
+    given = [block["document"]["name"] for block in content if "document" in block]
+    assert given == ["a", "a 2", "a 2 2", "a 2 3", "a 3"]

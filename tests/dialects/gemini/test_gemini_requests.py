@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from providers.catalogue.model_trait import ModelTrait
@@ -210,6 +211,8 @@ def test_thoughts_of_other_models_stay_behind() -> None:
     sealed = [{"type": "thinking", "thinking": "Hm.", "signature": "foreign"}]
     turns = contents(user("Hi"), assistant("Hello", thinking_blocks=sealed, reasoning_content="Hm."), user("Bye"))
     assert turns[1]["parts"] == [{"text": "Hello"}]
+    history = {"messages": [user("Hi"), assistant("Hello", thinking_blocks=sealed), user("Bye")]}
+    assert written(history).dropped_params == ("messages[].reasoning_content",)
 
 
 def test_tools_keep_their_whole_schema() -> None:
@@ -256,6 +259,7 @@ def test_strict_tools_are_held_to_their_schema_where_the_model_can_and_noted_whe
 def test_parallel_calls_cannot_be_forbidden() -> None:
     assert refused({"tools": [WEATHER], "parallel_tool_calls": False}).param == "parallel_tool_calls"
     assert written({"tools": [WEATHER], "parallel_tool_calls": True}).dropped_params == ()
+    assert written({"parallel_tool_calls": False}).dropped_params == ()
 
 
 @pytest.mark.parametrize(
@@ -317,6 +321,16 @@ def test_the_limit_of_tokens_never_passes_what_the_model_can_write() -> None:
 )
 def test_what_cannot_be_expressed_is_refused_by_its_name(fields: dict[str, Any], param: str) -> None:
     assert refused(fields).param == param
+
+
+def test_drop_params_leaves_out_what_is_beyond_the_providers_means() -> None:
+    careless = target(params=ParamPolicy.DROP)
+    stops = written({"stop": list("abcdef")}, careless)
+    assert orjson.loads(stops.content)["generationConfig"]["stopSequences"] == list("abcde")
+    assert stops.dropped_params == ("stop",)
+    both: dict[str, Any] = {"tools": [WEATHER], "response_format": {"type": "json_object"}}
+    assert "together with tools" in refused(both).message
+    assert written(both, careless).dropped_params == ("response_format",)
 
 
 def test_fields_that_only_shape_the_making_are_noted_and_left_out() -> None:

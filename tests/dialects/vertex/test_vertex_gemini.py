@@ -46,8 +46,9 @@ def parts(*content: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_address_is_the_publishers() -> None:
     assert written({}, target()).url == f"{BASE}/models/gemini-2.5-pro:generateContent"
     assert written({}, target(), stream=True).url == f"{BASE}/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
-    tuned = target(base_url=BASE.removesuffix("/publishers/google"), model="endpoints/123")
-    assert written({}, tuned).url.endswith("/locations/europe-west1/endpoints/123:generateContent")
+    for base_url in (BASE, BASE.removesuffix("/publishers/google")):
+        tuned = target(base_url=base_url, model="endpoints/123")
+        assert written({}, tuned).url.endswith("/locations/europe-west1/endpoints/123:generateContent")
 
 
 def test_calls_and_results_go_without_ids() -> None:
