@@ -35,6 +35,8 @@ class MessageEvents:
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
         self._call_places: dict[int, int] = {}
+        self._has_ended = False
+        """Whether the reason came why the message stopped; without one it is not complete."""
 
     def read(self, event: Event) -> Chunks | ErrorBody | StreamEnd | None:
         """Translate one event. See `EventReader.read`."""
@@ -53,7 +55,7 @@ class MessageEvents:
             case "message_delta":
                 return self._finish(data["delta"], data.get("usage"))
             case "message_stop":
-                return END
+                return END if self._has_ended else None
             case None | "error":
                 return read_anthropic_error(data, refused=True)
             case _:
@@ -115,6 +117,7 @@ class MessageEvents:
         finish = openai_finish(delta.get("stop_reason"))
         if finish is None:
             return ({"choices": [], **counts},)
+        self._has_ended = True
         refusal = refusal_of(delta)
         return self._chunk({} if refusal is None else {"refusal": refusal}, finish, **counts)
 

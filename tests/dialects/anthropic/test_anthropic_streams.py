@@ -186,6 +186,7 @@ def test_events_of_tomorrow_are_passed_over() -> None:
 
 
 STRANGE = {
+    "an end without a reason": {"type": "message_stop"},
     "a chunk of another dialect": {"choices": [{"delta": {"content": "Hi"}}], "type": None},
     "a delta of no block": {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta", "text": "x"}},
     "a start without a message": {"type": "message_start"},
