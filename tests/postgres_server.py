@@ -12,6 +12,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -174,9 +175,9 @@ def make_server(folder: Path, owner: Owner | None) -> PostgresServer:
     return server
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One server for this test process. Where there is no PostgreSQL: a failure in CI, a skip elsewhere."""
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """A new server for the length of a block. Where there is no PostgreSQL: a failure in CI, a skip elsewhere."""
     owner = Owner.nobody() if os.geteuid() == 0 else None
     folder = make_folder(owner)
     server: PostgresServer | None = None
@@ -191,6 +192,20 @@ def postgres_server() -> Iterator[PostgresServer]:
         if server is not None:
             server.stop()
         remove_folder(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server for this test process; a test that stops it must use `private_postgres` instead."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[PostgresServer]:
+    """A server of this test alone, to be stopped and started again at will."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The fixture of the fault tests: a maker of stands that ends what it started."""
+"""The fixtures of the fault tests: stands, with an API beside them or without, that end what they started."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,6 +7,8 @@ import pytest
 
 from store.schema import migrate
 from tests.faults.stand import Stand
+from tests.system.asking import asking
+from tests.system.conftest import ApiServer
 
 MakeStand = Callable[..., Stand]
 
@@ -22,3 +24,10 @@ def make_stand(request: pytest.FixtureRequest) -> Iterator[MakeStand]:
     migrate(url)  # here and not in the stand: it must not run on an event loop
     with ExitStack() as stands:
         yield lambda **options: stands.enter_context(Stand(url, **options))
+
+
+@pytest.fixture
+def laneway(database_url: str) -> Iterator[tuple[Stand, ApiServer]]:
+    """A stand with a worker, and an API that makes no calls itself, on each database."""
+    with asking(database_url) as both:
+        yield both

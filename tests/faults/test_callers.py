@@ -1,44 +1,83 @@
-"""Callers who wait while the API is killed: F2, and a repetition by the client."""
+"""Callers who wait and repeat while the API is killed: F2 and C16, where the API makes calls itself and where not."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
 from providers.simulator.process import SimulatorProcess
+from store.database import open_database
+from tests.faults.checker import Books, find_violations, read_books
 from tests.laneway_up import LanewayUp, wait_for
 
-POSTS = 200
-KILLS = 3
 CHAT = "/v1/chat/completions"
+AT_ONCE = 20
+"""Posts under way at the same time, so at most so many calls in the API's own hands."""
+LEASE_MS = 10_000
+"""What a killed API held is called again after this; the worker and a living API renew theirs every second."""
+ALONE, HANDS_OFF = "0", "1"
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run: posts, and kills of the API in the middle of them."""
+
+    posts: int
+    kills: int
+    every_s: float
+    """How long the next kill waits after the API has been started again."""
+    pause_s: float
+    """How long each post waits for its turn, so that there are posts left for the last kill."""
+
+    def __str__(self) -> str:
+        return f"{self.posts} posts, {self.kills} kills"
+
+
+BRIEF = Course(80, 2, 0.4, 0.4)
+SHORT = Course(200, 3, 0.4, 0.2)
+LONG = Course(2_000, 10, 3.0, 0.4)
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorProcess]:
     """A provider without faults, which keeps a bill."""
     with SimulatorProcess.start() as simulator:
-        simulator.change(latency_ms=100)
+        simulator.change(latency_ms=200)
         yield simulator
 
 
 @pytest.fixture
-async def up(tmp_path: Path, simulator: SimulatorProcess) -> AsyncIterator[LanewayUp]:
-    """A whole Laneway whose API makes no calls and can be killed; its supervisor starts another one."""
-    environ = {"LANEWAY_SWEEP_MS": "1000", "LANEWAY_SIMULATOR_URL": simulator.url, "LANEWAY_HAND_OFF": "0"}
+def up(tmp_path: Path, simulator: SimulatorProcess, database_url: str, hand_off: str) -> Iterator[LanewayUp]:
+    """A whole Laneway whose API can be killed (its supervisor starts another one), on the test's parameters."""
+    environ = {
+        "LANEWAY_SWEEP_MS": "1000", "LANEWAY_LEASE_MS": str(LEASE_MS), "LANEWAY_RENEW_MS": "1000",
+        "LANEWAY_SIMULATOR_URL": simulator.url, "LANEWAY_HAND_OFF": hand_off, "DATABASE_URL": database_url,
+    }  # fmt: skip
     with LanewayUp(tmp_path / "data", environ=environ) as laneway:
-        await asyncio.to_thread(laneway.wait_ready)
-        yield laneway
+        yield laneway.wait_ready()
 
 
-async def persist(http: httpx.AsyncClient, route: str, body: dict[str, Any], name: str) -> httpx.Response:
-    """Post until there is an answer, as a client with a key of its own may."""
+def calling(up: LanewayUp) -> httpx.AsyncClient:
+    headers = {"authorization": f"Bearer {up.master_key}"}
+    return httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=120)
+
+
+def chat(text: str, model: str = "simulator/sim-small") -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": text}]}
+
+
+async def persist(http: httpx.AsyncClient, route: str, body: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+    """Post until there is an answer, as a client may that says of a repetition that it is one."""
     while True:
         try:
-            answer = await http.post(route, json=body, headers={"idempotency-key": name})
+            answer = await http.post(route, json=body, headers=headers)
             if answer.status_code < 500:
                 return answer
         except httpx.TransportError:
@@ -46,62 +85,127 @@ async def persist(http: httpx.AsyncClient, route: str, body: dict[str, Any], nam
         await asyncio.sleep(0.1)
 
 
-async def test_an_api_that_is_killed_makes_every_named_post_once(up: LanewayUp, simulator: SimulatorProcess) -> None:
-    """F2: half of the posts hand a job in, half wait for its answer."""
-    headers = {"authorization": f"Bearer {up.master_key}"}
-    started = time.monotonic()
-    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=120) as http:
-        gate = asyncio.Semaphore(20)
+async def post(http: httpx.AsyncClient, number: int, of: int) -> str:
+    """Every other post waits for its answer, the rest hand a job in; returns the job's id."""
+    text = f"post {number} of {of}"
+    name = {"idempotency-key": text}
+    if number % 2:
+        answer = await persist(http, CHAT, chat(text), name)
+        assert answer.status_code == 200, answer.text
+        assert text in answer.json()["choices"][0]["message"]["content"]
+        return answer.headers["x-laneway-job-id"]
+    taken = await persist(http, "/v1/jobs", {"endpoint": CHAT, "body": chat(text)}, name)
+    assert taken.status_code == 202, taken.text
+    return str(taken.json()["id"])
 
-        async def post(number: int) -> tuple[str, int]:
-            body = {"model": "simulator/sim-small", "messages": [{"role": "user", "content": f"post {number}"}]}
+
+async def post_over_kills(up: LanewayUp, simulator: SimulatorProcess, course: Course) -> tuple[list[str], int]:
+    """Post everything while the API is killed; returns the ids of the jobs, and the posts that the last kill found."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with calling(up) as http:
+
+        async def one(number: int) -> str:
             async with gate:
-                await asyncio.sleep(0.2)
-                if number % 2:
-                    answer = await persist(http, CHAT, body, f"post {number}")
-                    return answer.headers["x-laneway-job-id"], answer.status_code
-                answer = await persist(http, "/v1/jobs", {"endpoint": CHAT, "body": body}, f"post {number}")
-                return answer.json()["id"], answer.status_code
+                await asyncio.sleep(course.pause_s)
+                return await post(http, number, course.posts)
 
-        posts = [asyncio.create_task(post(number)) for number in range(POSTS)]
-        for _ in range(KILLS):
-            await asyncio.sleep(0.4)
+        posts = [asyncio.create_task(one(number)) for number in range(course.posts)]
+
+        def under_way() -> bool:
+            return simulator.stats()["in_flight"] >= 2 or all(each.done() for each in posts)
+
+        for _ in range(course.kills):
+            await asyncio.sleep(course.every_s)
+            await asyncio.to_thread(wait_for, under_way, what="calls under way")
+            left = sum(not each.done() for each in posts)
             await asyncio.to_thread(up.kill_child, "serve")
-        told = await asyncio.gather(*posts)
-        assert {status for _, status in told} == {200, 202}
-        ids = [job_id for job_id, _ in told]
-        assert len(set(ids)) == POSTS
-        for job_id in ids:
-            job = (await http.get(f"/v1/jobs/{job_id}?wait=60")).json()
-            assert (job["status"], len(job["laneway"]["attempts"])) == ("completed", 1), job["laneway"]
-        listed = 0
-        page = (await http.get("/v1/jobs?limit=100")).json()
-        while True:
-            listed += len(page["data"])
-            if not page["has_more"]:
-                break
-            page = (await http.get(f"/v1/jobs?limit=100&after={page['last_id']}")).json()
-        assert listed == POSTS
-    assert len(list(simulator.bill())) == POSTS
-    print(f"{POSTS} posts over {KILLS} kills in {time.monotonic() - started:.1f} s")
+        return await asyncio.gather(*posts), left
 
 
-async def test_a_client_that_repeats_over_a_kill_is_billed_once(up: LanewayUp, simulator: SimulatorProcess) -> None:
-    """Without a key, by what the official clients send with a repetition."""
-    headers = {"authorization": f"Bearer {up.master_key}"}
-    simulator.change(slow_ms=10_000)
-    body = {"model": "simulator/sim-slow", "messages": [{"role": "user", "content": "slow"}]}
-    async with httpx.AsyncClient(base_url=up.url, headers=headers, trust_env=False, timeout=120) as http:
-        first = asyncio.create_task(http.post(CHAT, json=body))
+async def read_jobs(up: LanewayUp, ids: list[str]) -> list[dict[str, Any]]:
+    """Fetch every job under its id, once it has ended."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with calling(up) as http:
+
+        async def read(job_id: str) -> dict[str, Any]:
+            async with gate:
+                found: dict[str, Any] = (await http.get(f"/v1/jobs/{job_id}?wait=60")).raise_for_status().json()
+                return found
+
+        return await asyncio.gather(*map(read, ids))
+
+
+async def read_end(database_url: str, bill: list[dict[str, Any]]) -> tuple[list[str], Books]:
+    """What is wrong in the tables and against the bill, and what is stored."""
+
+    def look(connection: Connection, now_ms: int) -> tuple[list[str], Books]:
+        return find_violations(connection, now_ms, bill), read_books(connection, now_ms)
+
+    database = open_database(database_url)
+    try:
+        return await database.read(look)
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize(
+    ("database_url", "hand_off", "course"),
+    [
+        pytest.param("sqlite", ALONE, SHORT, id=f"sqlite, {SHORT}"),
+        pytest.param("sqlite", HANDS_OFF, BRIEF, id=f"sqlite, hand-off, {BRIEF}"),
+        pytest.param("sqlite", ALONE, LONG, id=f"sqlite, {LONG}", marks=pytest.mark.full),
+        pytest.param("postgres", ALONE, LONG, id=f"postgres, {LONG}", marks=pytest.mark.full),
+        pytest.param("sqlite", HANDS_OFF, LONG, id=f"sqlite, hand-off, {LONG}", marks=pytest.mark.full),
+        pytest.param("postgres", HANDS_OFF, LONG, id=f"postgres, hand-off, {LONG}", marks=pytest.mark.full),
+    ],
+    indirect=["database_url"],
+)
+async def test_an_api_that_is_killed_answers_every_named_post_once(
+    up: LanewayUp, simulator: SimulatorProcess, database_url: str, hand_off: str, course: Course
+) -> None:
+    """F2: no call is lost or made twice, but for those that the killed process itself was making."""
+    started = time.monotonic()
+    ids, left = await post_over_kills(up, simulator, course)
+    posted_s = time.monotonic() - started
+    jobs = await read_jobs(up, ids)
+    await asyncio.to_thread(up.stop)
+    await asyncio.to_thread(simulator.wait_idle)
+    bill = list(simulator.bill())
+    violations, books = await read_end(database_url, bill)
+    lost = Counter(row.owner for row in books.attempts_of("unknown"))
+    print(
+        f"{course}, hand-off {hand_off}, {database_url[:6]}: {posted_s:.1f} s, {left} posts left at the last kill; "
+        f"{len(books.jobs)} jobs, {len(bill) - course.posts} extra calls, {lost.total()} lost attempts"
+    )
+    assert violations == []
+    assert len(set(ids)) == len(books.jobs) == course.posts
+    assert {job["status"] for job in jobs} == {"completed"}
+    assert Counter(row.outcome for row in books.attempts) == Counter(ok=course.posts, unknown=lost.total())
+    callers = {row.owner for row in books.attempts}
+    if hand_off == ALONE:
+        assert (len(callers), len(bill), lost.total()) == (1, course.posts, 0)
+    else:
+        assert len(callers) > 1
+        assert len(lost) <= course.kills
+        assert max(lost.values(), default=0) <= AT_ONCE
+        assert len(bill) <= course.posts + lost.total()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("hand_off", "outcomes"), [(ALONE, ["ok"]), (HANDS_OFF, ["unknown", "ok"])])
+async def test_a_client_that_repeats_over_a_kill_gets_the_answer_of_the_same_job(
+    up: LanewayUp, simulator: SimulatorProcess, outcomes: list[str]
+) -> None:
+    """Without a key, by what the official clients send with a repetition. Only the killed process's own call is lost."""
+    simulator.change(latency_ms=5_000)
+    async with calling(up) as http:
+        first = asyncio.create_task(http.post(CHAT, json=chat("slow")))
         await asyncio.to_thread(wait_for, lambda: simulator.stats()["in_flight"], what="the call")
         await asyncio.to_thread(up.kill_child, "serve")
         with pytest.raises(httpx.TransportError):
             await first
-        while True:
-            try:
-                answer = await http.post(CHAT, json=body, headers={"x-stainless-retry-count": "1"})
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.1)
+        answer = await persist(http, CHAT, chat("slow"), {"x-stainless-retry-count": "1"})
         assert (answer.status_code, answer.headers["idempotent-replayed"]) == (200, "true")
-    assert len(list(simulator.bill())) == 1
+        receipt = (await http.get(f"/v1/jobs/{answer.headers['x-laneway-job-id']}")).json()
+    assert [each["outcome"] for each in receipt["laneway"]["attempts"]] == outcomes
+    assert len(list(simulator.bill())) == len(outcomes)

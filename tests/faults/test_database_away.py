@@ -5,7 +5,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ import tests.faults.stand
 from store.batches import BatchRow
 from store.database import StoreUnavailable
 from store.finish import finish
+from store.schema import migrate
 from store.settlement import Settlement
 from tests.faults.caller import Checked, calling, chat_lines
 from tests.faults.conftest import MakeStand
@@ -23,6 +24,7 @@ from tests.faults.failpoints import put
 from tests.faults.order import Order
 from tests.faults.stand import STEADY, Stand
 from tests.faults.worker_child import work
+from tests.postgres_server import PostgresServer
 from workers.finisher import Finisher
 
 LEASED = replace(STEADY, lease_ms=15_000)
@@ -71,7 +73,17 @@ async def locked(database_url: str) -> AsyncIterator[None]:
         await stranger.communicate(b"\n")
 
 
-async def run_through_outage(stand: Stand, jobs: int, away_s: float) -> tuple[BatchRow, Checked, int]:
+@asynccontextmanager
+async def stopped(server: PostgresServer) -> AsyncIterator[None]:
+    """Have no PostgreSQL in the meantime: every connection is cut, and none is accepted."""
+    await asyncio.to_thread(server.stop)
+    yield
+    await asyncio.to_thread(server.start)
+
+
+async def run_through_outage(
+    stand: Stand, jobs: int, away_s: float, away: AbstractAsyncContextManager[None]
+) -> tuple[BatchRow, Checked, int]:
     """Take the database away once every call is under way, and for `away_s` after the last answer.
 
     Returns how many answers came while it was away, too.
@@ -82,7 +94,7 @@ async def run_through_outage(stand: Stand, jobs: int, away_s: float) -> tuple[Ba
         stand.start_worker()
         batch_id = await caller.submit(lines)
         await caller.wait_in_flight(jobs)
-        async with locked(stand.database_url):
+        async with away:
             since_ms = time.time_ns() // 1_000_000
             await caller.wait_simulator(lambda stats: stats["in_flight"] == 0)
             until_ms = time.time_ns() // 1_000_000
@@ -97,7 +109,7 @@ async def run_through_outage(stand: Stand, jobs: int, away_s: float) -> tuple[Ba
     ("jobs", "away_s", "patience_ms"),
     [
         pytest.param(60, 2.0, PATIENCE_MS, id="60 jobs, 2 s"),
-        pytest.param(200, 8.0, 5_000, id="200 jobs, 8 s", marks=pytest.mark.full),
+        pytest.param(200, 10.0, 5_000, id="200 jobs, 10 s", marks=pytest.mark.full),
     ],
 )
 async def test_answers_outlast_a_database_that_is_away(
@@ -106,8 +118,29 @@ async def test_answers_outlast_a_database_that_is_away(
     act = partial(work_waiting, patience_ms=patience_ms, forgetful=False)
     monkeypatch.setattr(tests.faults.stand, "work", act)
     stand = make_stand(slots=jobs)
-    batch, checked, answered = await run_through_outage(stand, jobs, away_s)
-    print(f"{jobs} jobs, {answered} answers in an outage of {away_s} s, {checked.calls - jobs} extra calls")
+    batch, checked, answered = await run_through_outage(stand, jobs, away_s, locked(stand.database_url))
+    assert_nothing_was_lost(jobs, batch, checked, answered)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "away_s"),
+    [
+        pytest.param(60, 2.0, id="60 jobs, 2 s"),
+        pytest.param(200, 10.0, id="200 jobs, 10 s", marks=pytest.mark.full),
+    ],
+)
+async def test_answers_outlast_a_postgresql_that_is_stopped_and_started_again(
+    private_postgres: PostgresServer, jobs: int, away_s: float
+) -> None:
+    url = private_postgres.url("postgres")
+    await asyncio.to_thread(migrate, url)
+    with Stand(url, slots=jobs) as stand:
+        batch, checked, answered = await run_through_outage(stand, jobs, away_s, stopped(private_postgres))
+    assert_nothing_was_lost(jobs, batch, checked, answered)
+
+
+def assert_nothing_was_lost(jobs: int, batch: BatchRow, checked: Checked, answered: int) -> None:
+    print(f"{jobs} jobs, {answered} answers while the database was away, {checked.calls - jobs} extra calls")
     assert answered == jobs
     assert checked.violations == []
     assert (batch.completed, checked.calls) == (jobs, jobs)
@@ -119,7 +152,7 @@ async def test_a_worker_that_forgets_what_it_could_not_write_calls_again(
     act = partial(work_waiting, patience_ms=PATIENCE_MS, forgetful=True)
     monkeypatch.setattr(tests.faults.stand, "work", act)
     stand = make_stand(slots=20, settings=LEASED)
-    batch, checked, answered = await run_through_outage(stand, 20, 2.0)
+    batch, checked, answered = await run_through_outage(stand, 20, 2.0, locked(stand.database_url))
     assert checked.violations == []  # called again, and owned up to
     assert answered == 20
     assert batch.completed == 20

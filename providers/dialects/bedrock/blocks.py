@@ -6,6 +6,8 @@ from typing import Any
 
 from providers.chat.parts import Audio, Document, Image, Inline, Link, Part, Text, Uploaded
 from providers.chat.unservable import unsupported
+from providers.completion import Target
+from providers.dialects.bucket_links import check_bucket_links
 
 Block = dict[str, Any]
 
@@ -35,7 +37,8 @@ _CACHE_TTLS = ("5m", "1h")
 class BlockWriter:
     """Writes the blocks of one request; it remembers the names of documents, as no two may share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._names: dict[str, int] = {}
         """Every name that is taken -> the number that was last put behind it."""
 
@@ -58,7 +61,7 @@ class BlockWriter:
             case Text():
                 return {"text": part.text}
             case Image():
-                return {"image": _image(part.source, place)}
+                return {"image": _image(part.source, place, self._target)}
             case Document():
                 return {"document": self._document(part, place)}
             case Audio():
@@ -75,7 +78,7 @@ class BlockWriter:
         return {
             "format": form,
             "name": self._name(document.filename or "document"),
-            "source": _source(document.source, place),
+            "source": _source(document.source, place, self._target),
         }
 
     def _name(self, filename: str) -> str:
@@ -99,17 +102,18 @@ def cache_point(mark: Mapping[str, Any] | None) -> list[Block]:
     return [{"cachePoint": {"type": "default", **({"ttl": ttl} if ttl in _CACHE_TTLS else {})}}]
 
 
-def _image(source: Inline | Link, place: str) -> Block:
-    written = _source(source, place)
+def _image(source: Inline | Link, place: str, target: Target) -> Block:
+    written = _source(source, place, target)
     form = _IMAGES.get((source.media_type or "").partition(";")[0])
     if form is None:
         raise unsupported("an image that is not PNG, JPEG, GIF or WebP", place)
     return {"format": form, "source": written}
 
 
-def _source(source: Inline | Link, place: str) -> Block:
+def _source(source: Inline | Link, place: str, target: Target) -> Block:
     if isinstance(source, Inline):
         return {"bytes": source.data}
     if source.url.startswith(_S3):
+        check_bucket_links(target, place)
         return {"s3Location": {"uri": source.url}}
     raise unsupported("a link: send the bytes as a data URL, or an s3:// address", place)

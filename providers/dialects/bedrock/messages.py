@@ -18,7 +18,7 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 def write_messages(messages: Sequence[Message], params: Params, target: Target) -> Conversation:
     """Write the messages of a request. Raises Unservable."""
-    writer = BlockWriter()
+    writer = BlockWriter(target)
     written = [_write_message(message, f"messages[{at}]", writer) for at, message in enumerate(messages)]
     check_rounds(messages)
     if not all(thought.is_sealed for one in messages if isinstance(one, AssistantMessage) for thought in one.thoughts):

@@ -27,7 +27,7 @@ def write_generation(request: ChatRequest, target: Target) -> dict[str, Any]:
     config: dict[str, Any] = {
         "temperature": params.number("temperature", 0, 2),
         "topP": params.number("top_p", 0, 1),
-        "maxOutputTokens": _limit(request.max_tokens, target.max_output_tokens),
+        "maxOutputTokens": request.max_tokens,
         "stopSequences": _stops(request),
         "candidateCount": _choices(request),
         "seed": _seed(params.integer("seed")),
@@ -48,11 +48,6 @@ def take_native(params: Params, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: params.take(name) if params.peek(name) is not None else params.take(ours) for ours, name in names.items()
     }
-
-
-def _limit(asked: int | None, most: int | None) -> int | None:
-    """Return the limit of output tokens, thinking included. Above what the model can write it would be refused."""
-    return min(asked, most) if asked and most else asked
 
 
 def _stops(request: ChatRequest) -> list[str] | None:

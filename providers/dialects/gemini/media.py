@@ -7,9 +7,11 @@ from urllib.parse import quote
 from providers.chat.parts import Audio, Document, Image, Inline, Uploaded
 from providers.chat.unservable import unsupported
 from providers.completion import Target
+from providers.dialects.bucket_links import check_bucket_links
 from providers.dialects.gemini.service import Service
 
-_ADDRESSES = ("https://", "http://", "gs://")
+_BUCKET = "gs://"
+_ADDRESSES = ("https://", "http://", _BUCKET)
 
 
 def write_media(part: Image | Audio | Document, place: str, target: Target, service: Service) -> dict[str, Any]:
@@ -21,6 +23,8 @@ def write_media(part: Image | Audio | Document, place: str, target: Target, serv
         return _file(_uploaded_uri(source, place, target, service), _named_type(part), part, service)
     if not source.url.startswith(_ADDRESSES):
         raise unsupported("an s3:// address: send the file itself", place)
+    if source.url.startswith(_BUCKET):
+        check_bucket_links(target, place)
     return _file(source.url, source.media_type, part, service)
 
 
@@ -34,6 +38,8 @@ def _file(uri: str, media_type: str | None, part: Image | Audio | Document, serv
 def _uploaded_uri(source: Uploaded, place: str, target: Target, service: Service) -> str:
     """Return the URI of an uploaded file, whether the caller has its id, its name (`files/..`) or the URI itself."""
     if source.file_id.startswith(_ADDRESSES):
+        if source.file_id.startswith(_BUCKET):
+            check_bucket_links(target, place)
         return source.file_id
     if not service.has_files:
         raise unsupported("a file by its id: give its gs:// address or the file itself", place)

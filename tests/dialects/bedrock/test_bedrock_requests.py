@@ -168,7 +168,8 @@ def test_media_travel_as_bytes_or_from_s3() -> None:
             file(pdf, "Q3 report: final (v2).pdf"),
             file(pdf, "Q3_report final (v2).pdf"),
             file(b64encode(b"a,b").decode(), "data.csv", "text/csv"),
-        )
+        ),
+        settings=(("bucket_links", "true"),),
     )["messages"][0]["content"]
     assert content[0] == {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}}
     assert content[1] == {"image": {"format": "webp", "source": {"s3Location": {"uri": "s3://bucket/picture.webp"}}}}
@@ -191,6 +192,7 @@ def test_a_document_beside_text_needs_no_more() -> None:
     ("part", "fault"),
     [
         ({"type": "image_url", "image_url": {"url": "https://pictures.test/a.png"}}, "link"),
+        ({"type": "image_url", "image_url": {"url": "s3://bucket/a.png"}}, "bucket_links"),
         ({"type": "image_url", "image_url": {"url": "data:image/tiff;base64,AAAA"}}, "PNG"),
         ({"type": "file", "file": {"file_id": "file_1"}}, "by its id"),
         (file("AAAA", "a.zip", "application/zip"), "document of this type"),

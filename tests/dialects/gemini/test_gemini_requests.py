@@ -115,8 +115,8 @@ def test_no_turn_and_no_part_is_empty() -> None:
             {"fileData": {"fileUri": "https://example.test/cat"}},
         ),
         (
-            {"type": "file", "file": {"file_data": "gs://bucket/paper.pdf"}},
-            {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://bucket/paper.pdf"}},
+            {"type": "file", "file": {"file_data": "https://example.test/paper.pdf"}},
+            {"fileData": {"mimeType": "application/pdf", "fileUri": "https://example.test/paper.pdf"}},
         ),
         (
             {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}},
@@ -300,9 +300,9 @@ def test_what_shapes_the_answer_stands_in_the_generation_config(fields: Any, con
     assert generation(**fields) == config
 
 
-def test_the_limit_of_tokens_never_passes_what_the_model_can_write() -> None:
+def test_the_limit_of_tokens_is_the_callers_and_the_provider_knows_what_is_too_much() -> None:
     to = target(max_output_tokens=8_192)
-    assert sent({"max_tokens": 100_000}, to)["generationConfig"] == {"maxOutputTokens": 8_192}
+    assert sent({"max_tokens": 100_000}, to)["generationConfig"] == {"maxOutputTokens": 100_000}
     assert "generationConfig" not in sent({}, to)
 
 

@@ -38,7 +38,8 @@ def target(*traits: str, **changes: Any) -> Target:
 
 
 def parts(*content: dict[str, Any]) -> list[dict[str, Any]]:
-    body = sent({"messages": [{"role": "user", "content": list(content)}]}, target())
+    to = target(settings=(("bucket_links", "true"),))
+    body = sent({"messages": [{"role": "user", "content": list(content)}]}, to)
     found: list[dict[str, Any]] = body["contents"][0]["parts"]
     return found
 
@@ -60,6 +61,14 @@ def test_calls_and_results_go_without_ids() -> None:
     turns = sent({"messages": history}, target())["contents"]
     assert turns[1]["parts"] == [{"functionCall": {"name": "weather", "args": {}}}]
     assert turns[2]["parts"] == [{"functionResponse": {"name": "weather", "response": {"result": "blue"}}}]
+
+
+@pytest.mark.parametrize("file", [{"file_data": "gs://bucket/paper.pdf"}, {"file_id": "gs://bucket/paper.pdf"}])
+def test_a_caller_reads_the_operators_buckets_only_where_that_is_allowed(file: dict[str, Any]) -> None:
+    message = {"role": "user", "content": [{"type": "file", "file": file}]}
+    failure = refused({"messages": [message]}, target())
+    assert (failure.code, failure.param) == ("unsupported_parameter", "messages[0].content[0]")
+    assert "bucket_links" in failure.message
 
 
 def test_every_address_has_its_media_type() -> None:
