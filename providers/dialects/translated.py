@@ -39,11 +39,14 @@ class TranslatedDialect:
         try:
             draft, params, wish = self._draft(endpoint, request, target, stream=stream)
             dropped = params.settle(target.params)
-            content = orjson.dumps(draft.body)
         except Unservable as reason:
             return reason.failure()
-        except (TypeError, RecursionError):  # orjson.JSONEncodeError: too deep
-            return Failure(ErrorClass.BAD_REQUEST, "the request body is nested too deeply; the limit is 254 levels")
+        except RecursionError:
+            return _too_deep()
+        try:
+            content = orjson.dumps(draft.body)
+        except TypeError:  # orjson.JSONEncodeError: the body is too deep; it was JSON a moment ago
+            return _too_deep()
         return WireRequest(addressed(draft.url, target), headers_of(target, draft.headers), content, dropped, wish)
 
     def decode(
@@ -93,3 +96,7 @@ class TranslatedDialect:
         draft = self._translation.chat(chat, target, stream=stream)
         choices = chat.choices if chat.params.peek("n") is None else 1  # handed back: the provider makes only one
         return draft, chat.params, Wish(usage, choices, json_tool=draft.json_tool)
+
+
+def _too_deep() -> Failure:
+    return Failure(ErrorClass.BAD_REQUEST, "the request body is nested too deeply; the limit is 254 levels")
