@@ -5,13 +5,12 @@ import random
 from collections import Counter
 from typing import Any
 
-import httpx
 import pytest
 
 from store.ids import Prefix, public_id
 from tests.faults.caller import CHAT, calling
 from tests.faults.stand import Stand
-from tests.system.conftest import MASTER_KEY, ApiServer
+from tests.system.conftest import ApiServer
 
 AT_ONCE = 20
 LATENCY_MS = 300
@@ -26,11 +25,7 @@ async def test_cancels_that_race_with_answers_leave_one_end(laneway: tuple[Stand
     dice = random.Random(15)
     delays_s = [dice.uniform(0, LATEST_S) for _ in range(jobs)]
     gate = asyncio.Semaphore(AT_ONCE)
-    headers = {"authorization": f"Bearer {MASTER_KEY}"}
-    async with (
-        httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False, timeout=120) as http,
-        calling(stand) as caller,
-    ):
+    async with api.async_http() as http, calling(stand) as caller:
 
         async def race(number: int) -> dict[str, Any]:
             model = "sim/sim-hang" if number == 1 else "fast"

@@ -98,6 +98,11 @@ class ApiServer:
         headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=120)
 
+    def async_http(self) -> httpx.AsyncClient:
+        """A plain client with the master key, for many requests at once."""
+        headers = {"authorization": f"Bearer {MASTER_KEY}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=120)
+
     def client(self, secret: str = MASTER_KEY) -> openai.OpenAI:
         """The official client, without its retries."""
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key=secret, max_retries=0, timeout=120)

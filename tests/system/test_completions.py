@@ -343,42 +343,6 @@ def _pass(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def is_refused_unwritten(response: httpx.Response) -> bool:
-    """Whether a call was refused before a job was made for it."""
-    return response.status_code == 503 and "x-laneway-job-id" not in response.headers
-
-
-def test_without_the_queue_a_waiting_caller_is_refused_and_a_job_is_taken(api: ApiServer, stand: Stand) -> None:
-    """F5, three seconds of it."""
-    with api.http() as http:
-        stand.valkey.kill()
-        # Until the API itself has noticed, a worker may find a job in the database before it is withdrawn.
-        wait_for(lambda: is_refused_unwritten(http.post(CHAT, json=chat("nobody hears"))), what="the API's notice")
-        gone_s = time.monotonic()
-        taken: list[str] = []
-        slowest_s = 0.0
-        while time.monotonic() - gone_s < 3:
-            asked_s = time.monotonic()
-            refused = http.post(CHAT, json=chat("nobody hears"))
-            assert refused.status_code == 503, refused.text
-            assert time.monotonic() - asked_s < 15  # at rest 2 s are promised
-            assert float(refused.headers["retry-after"]) <= 2
-            asked_s = time.monotonic()
-            job = http.post("/v1/jobs", json={"endpoint": CHAT, "body": chat(f"taken {len(taken)}")})
-            slowest_s = max(slowest_s, time.monotonic() - asked_s)
-            assert job.status_code == 202
-            taken.append(job.json()["id"])
-        assert slowest_s < 15  # at rest 0.1 s
-        assert http.get(f"/v1/jobs/{taken[-1]}").json()["status"] in ("queued", "in_progress", "completed")
-        stand.valkey.start()
-        for job_id in taken:
-            assert http.get(f"/v1/jobs/{job_id}?wait=60").json()["status"] == "completed"
-        cancelled = http.get("/v1/jobs?status=cancelled&limit=100").json()["data"]
-        assert all(each["laneway"]["attempts"] == [] for each in cancelled)
-        wait_for(lambda: http.post(CHAT, json=chat("back")).status_code == 200, what="the sync path")
-    print(f"{len(taken)} taken, the slowest in {slowest_s * 1000:.0f} ms; {len(cancelled)} withdrawn")
-
-
 def test_answers_that_arrive_while_the_database_is_locked_reach_their_callers(api: ApiServer, stand: Stand) -> None:
     """F31: twenty answers wait in the worker until they can be committed; none is asked for again."""
     if not api.database_url.startswith("sqlite"):

@@ -1,10 +1,8 @@
 """The resource `/v1/jobs`: handed in, waited for, listed, cancelled."""
 
-import random
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -150,36 +148,6 @@ def test_a_sync_caller_learns_that_its_job_was_cancelled(http: httpx.Client, mon
     canceller.join()
     assert (refused.status_code, refused.headers["x-should-retry"]) == (409, "false")
     assert refused.json()["error"]["code"] == "cancelled"
-
-
-def test_cancels_that_race_with_answers_leave_one_end(http: httpx.Client, stand: Stand) -> None:
-    """F15, sixty jobs of it; the first has its answer before the cancel, the second never gets one."""
-    stand.simulator.change(latency_ms=300)
-    delays = random.Random(15)
-
-    def race(number: int) -> tuple[str, str]:
-        model = "sim/sim-hang" if number == 1 else "fast"
-        job_id = http.post("/v1/jobs", json=asked(f"race {number}", model)).json()["id"]
-        if number == 0:
-            http.get(f"/v1/jobs/{job_id}?wait=60")
-        else:
-            time.sleep(delays.uniform(0, 0.6))
-        return job_id, http.post(f"/v1/jobs/{job_id}/cancel").json()["status"]
-
-    with ThreadPoolExecutor(10) as threads:
-        told = dict(threads.map(race, range(60)))
-    assert set(told.values()) == {"cancelled", "completed"}
-    stand.bill()  # waits until no call is under way
-    for job_id, status in told.items():
-        later = http.get(f"/v1/jobs/{job_id}").json()
-        assert later["status"] == status
-        assert (later["result"] is None) == (status == "cancelled")
-
-    def settled() -> bool:
-        jobs = [http.get(f"/v1/jobs/{job_id}").json() for job_id in told]
-        return all(each["outcome"] != "started" for one in jobs for each in one["laneway"]["attempts"])
-
-    wait_for(settled, what="the settlement of every call")
 
 
 def test_the_lines_of_a_batch_are_jobs_that_end_with_it(http: httpx.Client, stand: Stand) -> None:
