@@ -16,6 +16,7 @@ from store.outbox import Outbox
 from store.state_redis import answers, connect_state
 
 _SEND_S = 0.2
+_ANSWER_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -62,8 +63,8 @@ class Signals:
             _log.warning("control message not sent, the sweep will find it")
 
     async def ping(self) -> bool:
-        """Tell whether Redis answers within 200 ms."""
-        return await answers(self._redis, _SEND_S)
+        """Tell whether Redis answers within a second: less would take a stall of this process for Redis's."""
+        return await answers(self._redis, _ANSWER_S)
 
     async def listen(self) -> AsyncIterator[Control]:
         """Yield control messages until cancelled; reconnects once a second while Redis is away."""

@@ -8,6 +8,7 @@ import api.call
 import cli.child
 import store.database
 import store.replies
+import store.signals
 import store.sqlite
 import workers.broker
 
@@ -20,6 +21,7 @@ def be_patient() -> None:
         (api.call, "_PUBLISH_S"),
         (workers.broker, "_PUBLISH_S"),
         (store.replies, "_SEND_S"),
+        (store.signals, "_ANSWER_S"),
         (store.database, "_CONNECT_S"),
         (cli.child, "_LAST_WORDS_S"),
     ):
