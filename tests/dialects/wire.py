@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import orjson
+from openai.types.chat import ChatCompletion
 
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects import WireRequest, WireResponse, Wish, dialect
@@ -88,6 +89,18 @@ def answer(body: Any, **kwargs: Any) -> tuple[Answer, dict[str, Any]]:
 
 def failure(body: Any, **kwargs: Any) -> Failure:
     """Decode a body that must give a failure."""
-    outcome = decode(body, **kwargs)
+    return failure_of(decode(body, **kwargs))
+
+
+def chat_of(outcome: Answer | Failure) -> tuple[Answer, dict[str, Any]]:
+    """Return a chat answer with its parsed body, held against the official types."""
+    assert isinstance(outcome, Answer), outcome
+    data: dict[str, Any] = orjson.loads(outcome.body)
+    ChatCompletion.model_validate(data)
+    return outcome, data
+
+
+def failure_of(outcome: Answer | Failure) -> Failure:
+    """Return what must be a failure."""
     assert isinstance(outcome, Failure), outcome
     return outcome

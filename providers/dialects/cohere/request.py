@@ -5,10 +5,10 @@ from typing import Any
 from providers.catalogue.model_trait import ModelTrait
 from providers.chat.effort import Effort, peek_effort
 from providers.chat.embeddings import EmbeddingsRequest
+from providers.chat.left_out import STRICT_TOOLS
 from providers.chat.params import Params
 from providers.chat.request import ChatRequest, Tool, ToolMode
-from providers.chat.unservable import unsupported
-from providers.completion import ParamPolicy, Target
+from providers.completion import Target
 from providers.dialects.cohere.messages import message_of
 
 NATIVE = ("documents", "citation_options", "safety_mode", "priority", "strict_tools", "k")
@@ -36,7 +36,7 @@ def chat_body(request: ChatRequest, target: Target, *, stream: bool) -> dict[str
     messages = [message_of(message, f"messages[{at}]", thinks=thinks) for at, message in enumerate(request.messages)]
     wishes = {
         **_tools(request),
-        "response_format": _format(request, target),
+        "response_format": _format(request),
         "max_tokens": request.max_tokens,
         "stop_sequences": list(request.stop) or None,
         "thinking": _thinking(request, thinks=thinks),
@@ -77,7 +77,7 @@ def _tools(request: ChatRequest) -> dict[str, Any]:
     if all(tool.strict for tool in tools):
         fields["strict_tools"] = True
     elif any(tool.strict for tool in tools):  # it holds for all tools or for none
-        request.params.leave("tools[].function.strict", True)
+        request.params.leave(STRICT_TOOLS, True)
     return fields
 
 
@@ -88,14 +88,12 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _format(request: ChatRequest, target: Target) -> dict[str, Any] | None:
+def _format(request: ChatRequest) -> dict[str, Any] | None:
     wish = request.response_format
     if wish is None:
         return None
     if request.tools:
-        if target.params is not ParamPolicy.DROP:
-            raise unsupported("response_format together with tools", "response_format")
-        request.params.leave("response_format", wish.kind)
+        request.params.leave("response_format", {"type": wish.kind}, "together with tools")
         return None
     schema = {"json_schema": wish.schema} if wish.schema else {}
     return {"type": "json_object", **schema}

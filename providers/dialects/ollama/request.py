@@ -5,6 +5,7 @@ from typing import Any
 from providers.catalogue.model_trait import ModelTrait
 from providers.chat.effort import Effort, peek_effort
 from providers.chat.embeddings import EmbeddingsRequest
+from providers.chat.left_out import STRICT_TOOLS
 from providers.chat.params import Params
 from providers.chat.request import ChatRequest, Tool, ToolChoice, ToolMode
 from providers.chat.unservable import Unservable
@@ -71,7 +72,7 @@ def _leave_the_rest(request: ChatRequest) -> None:
     if choice is not None and choice.mode in (ToolMode.REQUIRED, ToolMode.NAMED):
         request.params.leave("tool_choice", choice.mode)
     if any(tool.strict for tool in request.tools):
-        request.params.leave("tools[].function.strict", True)
+        request.params.leave(STRICT_TOOLS, True)
 
 
 def _format(request: ChatRequest) -> Any:

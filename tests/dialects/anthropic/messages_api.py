@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 from anthropic.types import RawMessageStreamEvent
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, TypeAdapter
 
 from providers.catalogue.model_trait import ModelTrait
@@ -14,7 +13,7 @@ from providers.completion import Answer, Endpoint, Target
 from providers.dialects import WireRequest, WireResponse, Wish, dialect
 from providers.failure import Failure
 from tests.dialects.streams import EVENTS, Read, check
-from tests.dialects.wire import DATE, KEY
+from tests.dialects.wire import DATE, KEY, chat_of, failure_of
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 """Fields that the newest models refuse; the vendor's newest types no longer have them."""
@@ -108,18 +107,12 @@ def decode(body: Any, *, status: int = 200, headers: dict[str, str] | None = Non
 
 def answer(body: Any, **kwargs: Any) -> tuple[Answer, dict[str, Any]]:
     """Decode a body that must give an answer, and hold it against the official types."""
-    outcome = decode(body, **kwargs)
-    assert isinstance(outcome, Answer), outcome
-    data: dict[str, Any] = orjson.loads(outcome.body)
-    ChatCompletion.model_validate(data)
-    return outcome, data
+    return chat_of(decode(body, **kwargs))
 
 
 def failure(body: Any, **kwargs: Any) -> Failure:
     """Decode a body that must give a failure."""
-    outcome = decode(body, **kwargs)
-    assert isinstance(outcome, Failure), outcome
-    return outcome
+    return failure_of(decode(body, **kwargs))
 
 
 def start(**changes: Any) -> dict[str, Any]:

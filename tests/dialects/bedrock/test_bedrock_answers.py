@@ -17,6 +17,7 @@ from providers.failure import ErrorClass, Failure
 from tests.dialects.bedrock.service_model import BASE, decode, operation, refused, theirs, written
 from tests.dialects.recordings import recorded_bodies
 from tests.dialects.test_any_bytes import VALUES
+from tests.dialects.wire import chat_of, failure_of
 
 WHOLE: dict[str, Any] = {
     "output": {
@@ -44,17 +45,11 @@ WHOLE: dict[str, Any] = {
 
 
 def answer(body: Any, **kwargs: Any) -> tuple[Answer, dict[str, Any]]:
-    outcome = decode(body, **kwargs)
-    assert isinstance(outcome, Answer), outcome
-    data: dict[str, Any] = orjson.loads(outcome.body)
-    ChatCompletion.model_validate(data)
-    return outcome, data
+    return chat_of(decode(body, **kwargs))
 
 
 def failure(body: Any, **kwargs: Any) -> Failure:
-    outcome = decode(body, **kwargs)
-    assert isinstance(outcome, Failure), outcome
-    return outcome
+    return failure_of(decode(body, **kwargs))
 
 
 def changed(**fields: Any) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from typing import Any
 
 import orjson
-from openai.types.chat import ChatCompletion
 
 from providers.completion import Answer, Endpoint, Target
 from providers.dialects import WireRequest, WireResponse, Wish, dialect
 from providers.dialects.wire import NO_WISH
 from providers.failure import Failure
 from tests.dialects.streams import EVENTS, Read, check
-from tests.dialects.wire import JSON, KEY
+from tests.dialects.wire import JSON, KEY, chat_of, failure_of
 
 BASE = "https://generativelanguage.googleapis.com/v1beta"
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -72,18 +71,12 @@ def decode(
 
 def answer(body: Any, to: Target | None = None, **kwargs: Any) -> tuple[Answer, dict[str, Any]]:
     """Decode a body that must give a chat answer; it is held against the official types."""
-    outcome = decode(body, to, **kwargs)
-    assert isinstance(outcome, Answer), outcome
-    data: dict[str, Any] = orjson.loads(outcome.body)
-    ChatCompletion.model_validate(data)
-    return outcome, data
+    return chat_of(decode(body, to, **kwargs))
 
 
 def failure(body: Any, to: Target | None = None, **kwargs: Any) -> Failure:
     """Decode a body that must give a failure."""
-    outcome = decode(body, to, **kwargs)
-    assert isinstance(outcome, Failure), outcome
-    return outcome
+    return failure_of(decode(body, to, **kwargs))
 
 
 def candidate(*parts: Any, finish: Any = "STOP", **changes: Any) -> dict[str, Any]:
