@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from providers.credential import Auth
+from providers.limit import LimitReading
 
 
 class Endpoint(StrEnum):
@@ -106,3 +107,5 @@ class Answer:
     """The provider's own price of the call, where it states one."""
     dropped_params: tuple[str, ...] = ()
     """Fields of the request that the provider does not take and that were left out of the call."""
+    limits: tuple[LimitReading, ...] = ()
+    """What the response's headers say of the provider's rate limits."""

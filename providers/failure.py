@@ -7,6 +7,8 @@ database and the docs (docs/errors.md).
 from dataclasses import dataclass
 from enum import StrEnum
 
+from providers.limit import LimitReading
+
 
 class ErrorClass(StrEnum):
     """The closed list of reasons for which a job, or one attempt of it, can fail."""
@@ -52,3 +54,5 @@ class Failure:
     """True when nothing was sent, because this deployment cannot be told what the request asks for; another may."""
     provider_request_id: str | None = None
     """The provider's id of the call, from its headers or body."""
+    limits: tuple[LimitReading, ...] = ()
+    """What the response's headers say of the provider's rate limits."""

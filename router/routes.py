@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 
 from providers.catalogue import ProviderRow, aliases
 from providers.completion import Target
+from providers.limit import Limit
 from providers.price import Price
 from router.config import Config
 from router.config_error import ConfigError, dotted
 from router.connection import Connection, Rules, connect, switched_on_by
 from router.provider_kind import kind_of, or_listed, way_to_switch_on
 from router.provider_schema import ProviderConfig
+from router.routing import FailoverPolicy, OnLimit, Strategy, Tier
 from router.schema import DeploymentConfig, ModelConfig
+from router.scope import Scope, deployment_scope
 from router.suggestion import did_you_mean, nearest
 
 _MAX_MODEL_CHARACTERS = 200
@@ -36,7 +39,20 @@ class Deployment:
     pricing_id: str | None
     """The provider's id in the price book; None when it is not there, or the address is another server's."""
     max_parallel_requests: int
-    """Of the whole provider in one process."""
+    """Slots of the whole provider in one process."""
+    limits: tuple[Limit, ...] = ()
+    """Of this deployment, shared by all processes; those of its provider are `RouteTable.limits`."""
+    tier: Tier = Tier.OWN
+    """Why it stands in the route."""
+    order: int = 1
+    """Within its tier, deployments of a lower order are preferred while one of them takes calls."""
+    weight: int = 1
+    """Its share among those of equal order."""
+
+    @property
+    def scope(self) -> Scope:
+        """Whose limits it keeps, beside its provider's."""
+        return deployment_scope(self.provider, self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,10 @@ class Route:
 
     name: str
     deployments: tuple[Deployment, ...]
+    """Jobs remember a place by its index here."""
+    strategy: Strategy = Strategy.IN_ORDER
+    failover: FailoverPolicy = FailoverPolicy.CHAIN
+    on_limit: OnLimit = OnLimit.WAIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,14 @@ class ClaimedJob:
     """1: the caller wants the answer in events."""
     reply_to: bytes | None = None
     """The API process that waits for the answer; None when nobody does."""
+    priority: int = 0
+    """Higher starts first among those that somebody may wait for."""
+    tried: int = 0
+    """Bit n: the route's deployment n failed it."""
+    failover: str | None = None
+    """`router.routing.FailoverPolicy`, where the request names one."""
+    on_limit: str | None = None
+    """`router.routing.OnLimit`, where the request names it."""
     claimed_at_ms: int = 0
     """By the database's time; the lease counts from here."""
     body: bytes = b""
@@ -73,7 +81,7 @@ class Claimant:
 _CLAIMED = (
     job.c.id, job.c.attempt, job.c.key_id, job.c.batch_id, job.c.endpoint, job.c.route, job.c.route_index, job.c.queue,
     job.c.deadline_at_ms, job.c.tries, job.c.provider_tries, job.c.unknowns, job.c.crashes, job.c.stream,
-    job.c.reply_to,
+    job.c.reply_to, job.c.priority, job.c.tried, job.c.failover, job.c.on_limit,
 )  # fmt: skip
 _NOW = bindparam("now", type_=BigInteger)
 _SERVED: BindParameter[Any] = bindparam("queues", expanding=True)

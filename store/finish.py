@@ -61,6 +61,7 @@ _REQUEUE = (
         tries=bindparam("b_tries"),
         provider_tries=bindparam("b_provider_tries"),
         unknowns=bindparam("b_unknowns"),
+        tried=bindparam("b_tried"),
         published_at_ms=null(),
         **_COST,
     )
@@ -229,6 +230,7 @@ def _requeue(back: Requeued) -> dict[str, Any]:
         "b_tries": back.tries,
         "b_provider_tries": back.provider_tries,
         "b_unknowns": back.unknowns,
+        "b_tried": back.tried,
     }
 
 

@@ -28,6 +28,8 @@ class Requeued:
     tries: int
     provider_tries: int
     unknowns: int
+    tried: int = 0
+    """Bit n: the route's deployment n failed the job."""
 
 
 @dataclass(frozen=True, slots=True)

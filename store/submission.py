@@ -35,7 +35,7 @@ class NewJob:
     route: str
     """The model name that was asked for; it resolves."""
     queue: str
-    """Of the route's first deployment."""
+    """Of the chosen deployment's provider."""
     body: bytes
     deadline_ms: int
     """How long it may take, from now."""
@@ -52,6 +52,12 @@ class NewJob:
     idempotency: IdempotencyKey | None = None
     webhook: NewWebhook | None = None
     """Who is told when it ends."""
+    route_index: int = 0
+    """Which deployment of the route was chosen; `queue` is its provider's."""
+    failover: str | None = None
+    """`router.routing.FailoverPolicy`; None leaves it to the route."""
+    on_limit: str | None = None
+    """`router.routing.OnLimit`; None leaves it to the route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ _INSERT_JOB = insert(job).values(
     attempt=bindparam("b_attempt"),
     started_at_ms=bindparam("b_started"),
     route=bindparam("b_route"),
-    route_index=literal_column("0"),
+    route_index=bindparam("b_index"),
     queue=bindparam("b_queue"),
     priority=bindparam("b_priority"),
     created_at_ms=bindparam("b_now"),
@@ -110,6 +116,7 @@ _INSERT_JOB = insert(job).values(
             "crashes",
             "reserved_nanousd",
             "cost_nanousd",
+            "tried",
         )
     },
     metadata_json=bindparam("b_metadata"),
@@ -117,6 +124,8 @@ _INSERT_JOB = insert(job).values(
     reply_to=bindparam("b_reply_to"),
     ephemeral=bindparam("b_bodies"),
     notify=bindparam("b_notify"),
+    failover=bindparam("b_failover"),
+    on_limit=bindparam("b_on_limit"),
     body_hash=bindparam("b_hash"),
 )
 _INSERT_PAYLOAD = insert(payload).values(job_id=bindparam("b_id"), body=bindparam("b_body"))
@@ -193,7 +202,7 @@ def _claimed(new: NewJob, now_ms: int) -> ClaimedJob:
         batch_id=None,
         endpoint=new.endpoint,
         route=new.route,
-        route_index=0,
+        route_index=new.route_index,
         queue=new.queue,
         deadline_at_ms=now_ms + new.deadline_ms,
         tries=0,
@@ -202,6 +211,9 @@ def _claimed(new: NewJob, now_ms: int) -> ClaimedJob:
         crashes=0,
         stream=int(new.stream),
         reply_to=new.reply_to,
+        priority=new.priority,
+        failover=new.failover,
+        on_limit=new.on_limit,
         claimed_at_ms=now_ms,
         body=new.body,
     )
@@ -232,5 +244,8 @@ def _job_row(new: NewJob, now_ms: int) -> dict[str, Any]:
         "b_reply_to": new.reply_to,
         "b_bodies": int(new.bodies),
         "b_notify": int(new.webhook is not None),
+        "b_index": new.route_index,
+        "b_failover": new.failover,
+        "b_on_limit": new.on_limit,
         "b_hash": new.body_hash,
     }

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from functools import lru_cache
 
-DAY_MS = 86_400_000
+from providers.limit import DAY_MS, LimitReading, Measure
+
 _WINDOWS_MS = {"second": 1_000, "minute": 60_000, "hour": 3_600_000, "day": DAY_MS, "month": 30 * DAY_MS}
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": DAY_MS}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
@@ -27,28 +27,6 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _MAX_RESET_MS = 31 * DAY_MS
 _EPOCH_S = 1_000_000_000
 """A bare number above this is a moment, not a number of seconds: it lies in 2001 or later."""
-
-
-class Measure(StrEnum):
-    """What a limit counts."""
-
-    REQUESTS = "requests"
-    TOKENS = "tokens"
-    INPUT_TOKENS = "input_tokens"
-    OUTPUT_TOKENS = "output_tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class LimitReading:
-    """What one response says of one limit."""
-
-    measure: Measure
-    window_ms: int | None
-    """The time that the limit counts over; None where the header's name does not say (a minute, most often)."""
-    limit: int | None = None
-    remaining: int | None = None
-    reset_ms: int | None = None
-    """How long until the limit is whole again, or has room again: providers differ."""
 
 
 @dataclass(frozen=True, slots=True)

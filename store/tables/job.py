@@ -69,6 +69,9 @@ class Job(SQLModel, table=True):
     reply_to: bytes | None = optional_id()  # the API process that waits for the answer
     ephemeral: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # store.retention.Bodies
     notify: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: its end is an event for a webhook
+    tried: int = big()  # bit n: the route's deployment n failed it, and is not chosen again while another is left
+    failover: str | None = Field(default=None, max_length=16)  # router.routing.FailoverPolicy; null = the route's
+    on_limit: str | None = Field(default=None, max_length=16)  # router.routing.OnLimit; null = the route's
     body_hash: bytes | None = Field(default=None, sa_type=RawBytes(32), nullable=True)
     """SHA-256 of endpoint and request body, until the waiting caller was answered: its retry finds the job by it."""
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects.rate_limits import DAY_MS, LimitReading, Measure, exhausted_reset_ms, read_rate_limits
+from providers.dialects.rate_limits import exhausted_reset_ms, read_rate_limits
+from providers.limit import DAY_MS, LimitReading, Measure
 from tests.dialects.test_any_bytes import CALM
 
 M = Measure

@@ -46,6 +46,9 @@ def create_jobs() -> None:
         blob("reply_to", 16, nullable=True),
         small("ephemeral", default=0),
         small("notify", default=0),
+        big("tried"),
+        text("failover", 16, nullable=True),
+        text("on_limit", 16, nullable=True),
         blob("body_hash", 32, nullable=True),
         PrimaryKeyConstraint("id"),
     )
