@@ -17,7 +17,9 @@ from api.files import files_router
 from api.health import health_router
 from api.jobs import jobs_router
 from api.keys import keys_router
+from api.live_edits import live_edits_router
 from api.models import models_router
+from api.queues import queues_router
 from api.webhook_deliveries import webhooks_router
 
 __all__ = ["ApiDependencies", "create_app"]
@@ -55,6 +57,8 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         jobs_router(),
         models_router(),
         keys_router(),
+        queues_router(),
+        live_edits_router(),
         webhooks_router(),
         health_router(),
     ):

@@ -1,19 +1,27 @@
 """What a completion request asks for: read from its bytes once, as far as we use it, and passed on as it came."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 
 from api.errors import ApiError, bad_request, echo
 from providers.completion import Endpoint
 from router.queues import batch_queue, interactive_queue
 from router.routes import Route, RouteTable
+from router.routing import FailoverPolicy, OnLimit
+from router.wishes import OWN_FIELD, BadWish, Wishes, chosen, take_wishes
 
 BODY_BYTES = 32 * 1024 * 1024
 """The largest request body of a completion; images are in it."""
-MOST_TIMEOUT_S = 86_400.0
-_OWN = "laneway"
+PRIORITY_TIER = 10
+"""The priority of a request of the service tier `priority`."""
+Choose = Callable[[Route, FailoverPolicy | None], int]
+"""Chooses the deployment that a new job goes to first: its index in the route. None: the route's own policy holds."""
+_FAILOVER = "x-laneway-failover"
+_ON_LIMIT = "x-laneway-on-limit"
 _INPUTS: dict[Endpoint, tuple[str, tuple[type, ...], str]] = {
     Endpoint.CHAT: ("messages", (list,), "an array"),
     Endpoint.EMBEDDINGS: ("input", (str, list), "a string or an array"),
@@ -35,13 +43,17 @@ class Asked:
     """The caller wants the bodies kept."""
     flex: bool = False
     """The caller takes the slow and cheap tier."""
-    timeout_s: float | None = None
-    """From our own field; None when it does not say."""
+    priority: int = 0
+    """By the service tier: higher goes first within its queue."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """From our own field, then from our headers."""
+    route_index: int = 0
+    """Which deployment of the route it goes to first."""
 
     @property
     def queue(self) -> str:
         """Where the job goes first."""
-        provider = self.route.deployments[0].provider
+        provider = self.route.deployments[self.route_index].provider
         return batch_queue(provider) if self.flex else interactive_queue(provider)
 
 
@@ -63,8 +75,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def check_asked(endpoint: Endpoint, value: dict[str, Any], raw: bytes | None, routes: RouteTable) -> Asked:
     """Check a parsed body; `raw` are its bytes, where they are at hand. Raises ApiError 400 or 404."""
-    has_own = _OWN in value
-    own = value.pop(_OWN, None)
+    has_own = OWN_FIELD in value
+    wishes = _wishes(value)
     name, kinds, words = _INPUTS[endpoint]
     found = _required(value, name, kinds, words)
     if name == "messages" and not found:
@@ -82,8 +94,33 @@ def check_asked(endpoint: Endpoint, value: dict[str, Any], raw: bytes | None, ro
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         store=value.get("store") is True,
         flex=value.get("service_tier") == "flex",
-        timeout_s=None if own is None else _own_timeout(own),
+        priority=PRIORITY_TIER if value.get("service_tier") == "priority" else 0,
+        wishes=wishes,
     )
+
+
+def settled(asked: Asked, headers: Headers, choose: Choose) -> Asked:
+    """Add what our headers say, where the field says nothing, and choose the first deployment. Raises ApiError 400."""
+    wishes = asked.wishes
+    try:
+        failover = wishes.failover or chosen(headers.get(_FAILOVER), FailoverPolicy, _FAILOVER)
+        on_limit = wishes.on_limit or chosen(headers.get(_ON_LIMIT), OnLimit, _ON_LIMIT)
+    except BadWish as error:
+        raise bad_wish(error) from None
+    wishes = replace(wishes, failover=failover, on_limit=on_limit)
+    return replace(asked, wishes=wishes, route_index=choose(asked.route, failover))
+
+
+def bad_wish(error: BadWish) -> ApiError:
+    """Refuse what cannot be asked for."""
+    return bad_request(str(error), param=error.param, code=error.code)
+
+
+def _wishes(value: dict[str, Any]) -> Wishes:
+    try:
+        return take_wishes(value)
+    except BadWish as error:
+        raise bad_wish(error) from None
 
 
 def find_route(model: str, routes: RouteTable) -> Route:
@@ -102,14 +139,6 @@ def _hint(model: str, routes: RouteTable) -> str:
     return f"Did you mean {near}?" if near else "GET /v1/models lists what there is."
 
 
-def check_timeout(value: float, param: str) -> float:
-    """Check a time that a caller gives, in seconds. Raises ApiError 400."""
-    if not 0 < value <= MOST_TIMEOUT_S:  # also false for NaN
-        message = f"Invalid '{param}': it should be a number of seconds, more than 0 and at most {MOST_TIMEOUT_S:.0f}."
-        raise bad_request(message, param=param, code="invalid_value")
-    return value
-
-
 def _required(value: dict[str, Any], name: str, kinds: tuple[type, ...], words: str) -> Any:
     found = value.get(name)
     if found is None:
@@ -125,17 +154,3 @@ def _flag(value: dict[str, Any], name: str) -> bool:
     if found is not None and type(found) is not bool:
         raise bad_request(f"Invalid '{name}': it should be true or false.", param=name, code="invalid_type")
     return found is True
-
-
-def _own_timeout(own: Any) -> float | None:
-    if type(own) is not dict:
-        raise bad_request(f"Invalid '{_OWN}': it should be an object.", param=_OWN, code="invalid_type")
-    if unknown := [name for name in own if name != "timeout_s"]:
-        message = f"Unknown option '{_OWN}.{echo(unknown[0])}'; there is timeout_s."
-        raise bad_request(message, param=_OWN, code="unknown_parameter")
-    timeout_s = own.get("timeout_s")
-    if timeout_s is None:
-        return None
-    if type(timeout_s) not in (int, float):
-        raise bad_request(f"Invalid '{_OWN}.timeout_s': it should be a number.", param=_OWN, code="invalid_type")
-    return check_timeout(float(timeout_s), f"{_OWN}.timeout_s")

@@ -8,8 +8,8 @@ from store.batches import BatchRow
 from store.ids import Prefix, public_id
 
 
-def batch_object(row: BatchRow) -> dict[str, Any]:
-    """Write a batch. `laneway` is our own addition: money, and the batch that this one repeats."""
+def batch_object(row: BatchRow, waiting: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write a batch. `laneway` is our own addition: money, the batch that this one repeats, what its lines wait for."""
     return {
         "id": public_id(Prefix.BATCH, row.id),
         "object": "batch",
@@ -37,6 +37,7 @@ def batch_object(row: BatchRow) -> dict[str, Any]:
             "cost_usd": None if row.unpriced and not row.cost_nanousd else usd(row.cost_nanousd),
             "unpriced": row.unpriced,
             "retry_of": None if row.retry_of is None else public_id(Prefix.BATCH, row.retry_of),
+            "waiting": waiting,
         },
     }
 

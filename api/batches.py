@@ -13,6 +13,7 @@ from api.dependencies import Dependencies
 from api.errors import NO_RETRY, ApiError, bad_request, not_found
 from api.idempotency import REPLAYED, hash_of, read_idempotency, reused_key
 from api.paging import known, window
+from api.wait_view import wait_of_batch
 from api.webhook_request import new_webhook
 from store.batches import (
     BATCH_PURPOSE,
@@ -91,7 +92,7 @@ async def retrieve(batch_id: str, dependencies: Dependencies, caller: Caller) ->
     row = None if raw is None else await dependencies.database.read(get_batch, caller.key_id, raw)
     if row is None:
         raise not_found("Batch", batch_id)
-    return json_answer(batch_object(row))
+    return json_answer(batch_object(row, await wait_of_batch(dependencies, row)))
 
 
 async def cancel(batch_id: str, dependencies: Dependencies, caller: Caller) -> Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -22,14 +22,24 @@ async def read_model(request: Request, model: type[Model], *, limit_bytes: int =
     return parse_model(await read_body(request, limit_bytes=limit_bytes), model)
 
 
-def parse_model(text: bytes, model: type[Model]) -> Model:
-    """Parse a JSON object into `model`. Raises ApiError 400."""
+async def read_object(request: Request, *, limit_bytes: int = CONTROL_BYTES) -> dict[str, Any]:
+    """Read a JSON object. Raises ApiError 400, 408, 413 or 415."""
+    return _parse_object(await read_body(request, limit_bytes=limit_bytes))
+
+
+def _parse_object(text: bytes) -> dict[str, Any]:
     try:
         value = parse_json(text)
     except BadJson as error:
         raise bad_request(f"We could not parse the JSON body of your request: {error}.") from None
     if not isinstance(value, dict):
         raise bad_request("The body of your request should be a JSON object.")
+    return value
+
+
+def parse_model(text: bytes, model: type[Model]) -> Model:
+    """Parse a JSON object into `model`. Raises ApiError 400."""
+    value = _parse_object(text)
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from api.asked import BODY_BYTES, Asked, read_asked
+from api.asked import BODY_BYTES, Asked, read_asked, settled
 from api.auth import authenticate
 from api.background import Background
 from api.bodies import read_body
@@ -105,12 +105,12 @@ async def read_call(request: Request, endpoint: Endpoint) -> Call:
     dependencies = cast(ApiDependencies, state.dependencies)
     caller = await authenticate(request)
     raw = await read_body(request, limit_bytes=BODY_BYTES)
-    asked = read_asked(endpoint, raw, dependencies.routes)
     headers = request.headers
+    asked = settled(read_asked(endpoint, raw, dependencies.routes), headers, dependencies.choose)
     body_hash = hash_of(endpoint, raw)
     idempotency = read_idempotency(headers, caller.key_id, endpoint, body_hash)
     wait_s = None if asked.stream else preferred_wait_s(headers)
-    time_s = timeout_s(headers, asked.timeout_s, whole=not asked.stream and wait_s is None)
+    time_s = timeout_s(headers, asked.wishes.timeout_s, whole=not asked.stream and wait_s is None)
     new = NewJob(
         id=new_id(),
         key_id=caller.key_id,
@@ -119,12 +119,16 @@ async def read_call(request: Request, endpoint: Endpoint) -> Call:
         queue=asked.queue,
         body=asked.body,
         deadline_ms=int(1000 * (time_s + _AHEAD_S if wait_s is None else time_s)),
+        priority=asked.priority,
         stream=asked.stream,
         reply_to=dependencies.api_id,
         bodies=_bodies(asked, idempotent=idempotency is not None),
         body_hash=body_hash,
         attach=headers.get("x-stainless-retry-count", "0") != "0",
         idempotency=idempotency,
+        route_index=asked.route_index,
+        failover=asked.wishes.failover,
+        on_limit=asked.wishes.on_limit,
     )
     return Call(request, dependencies, cast(Background, state.background), asked, new, time_s, wait_s)
 

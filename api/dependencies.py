@@ -1,18 +1,25 @@
 """What the API works with: handed in by whoever starts it, and owned by them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from api.asked import Choose
+from providers.limit import Limit
 from router.config import BatchLimits, WebhooksConfig
 from router.routes import RouteTable
+from router.scope import Scope
+from router.scope_state import ScopeState
 from store.contents import FileContents
 from store.database import Database
 from store.replies import Replies
 from store.signals import Signals
 from store.submission import NewJob, Submission
+
+LimitStates = Callable[[Mapping[Scope, tuple[Limit, ...]]], Awaitable[Mapping[Scope, ScopeState]]]
+"""Reads the states of scopes, whose set limits are given. Raises RedisError, OSError or TimeoutError without Redis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +40,16 @@ class ApiDependencies:
     """Takes one job into the database and to its queue. Raises StoreUnavailable."""
     has_room: Callable[[NewJob], bool] = field(kw_only=True, default=lambda _: False)
     """Whether this process could make this job's call itself right now, without its queue."""
+    choose: Choose = field(kw_only=True, default=lambda _route, _failover: 0)
+    """Chooses the deployment that a new job goes to first."""
     replies: Replies
     """Where the answers of awaited jobs arrive."""
     api_id: bytes
     """The name of this process among all, for its replies."""
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     """Where webhooks may be sent."""
+    limit_states: LimitStates | None = None
+    """How full the limits are, over all processes; None where nobody measures them."""
 
 
 def dependencies(request: Request) -> ApiDependencies:

@@ -7,6 +7,7 @@ import orjson
 from api.answers import seconds
 from providers.completion import Usage
 from router.cost import usd
+from router.move import move_of
 from router.outcome import AttemptOutcome
 from store.ids import Prefix, public_id
 from store.jobs import AttemptRow, JobRow
@@ -19,9 +20,10 @@ def listed_job(row: JobRow) -> dict[str, Any]:
     return whole
 
 
-def job_object(row: JobRow) -> dict[str, Any]:
-    """Write a job: every name always present, null where it does not apply."""
+def job_object(row: JobRow, waiting: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write a job: every name always present, null where it does not apply. `waiting` says what it waits for."""
     served = next((each for each in row.attempts if each.outcome == AttemptOutcome.OK), None)
+    move = move_of([each for each in row.attempts if served is None or each.n <= served.n])
     return {
         "id": public_id(Prefix.JOB, row.id),
         "object": "job",
@@ -45,8 +47,9 @@ def job_object(row: JobRow) -> dict[str, Any]:
             "served_model": served.served_model if served else None,
             "provider": served.provider if served else None,
             "attempts": [_attempt(each) for each in row.attempts],
+            "failover": {"from": move.origin, "to": move.target, "reason": move.reason} if move else None,
             "dropped_params": list(served.dropped_params) if served else [],
-            "waiting": None,
+            "waiting": waiting,
         },
     }
 

@@ -13,6 +13,7 @@ from api.idempotency import hash_of
 from api.webhook_request import WebhookRequest
 from providers.completion import Endpoint
 from router.routes import RouteTable
+from router.wishes import OWN_FIELD
 
 DEFAULT_S = 86_400
 MOST_S = 7 * 86_400
@@ -34,8 +35,8 @@ class JobRequest(BaseModel):
     deadline_s: Annotated[float, Field(gt=0, le=MOST_S)] = DEFAULT_S
     """The job expires when it has no answer so many seconds from now."""
     metadata: Annotated[dict[Name, Value], AfterValidator(few)] | None = None
-    priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    """Higher ones are handed out first, where jobs have to wait."""
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    """Higher ones are handed out first, where jobs have to wait; null leaves it to the body's `service_tier`."""
     webhook: WebhookRequest | None = None
 
 
@@ -47,6 +48,8 @@ async def read_job(request: Request, routes: RouteTable) -> tuple[JobRequest, As
     if type(body) is not dict:
         code = "missing_required_parameter" if body is None else "invalid_type"
         raise bad_request("Invalid 'body': it should be the JSON object of a completion.", param="body", code=code)
+    if OWN_FIELD in value:
+        body.setdefault(OWN_FIELD, value.pop(OWN_FIELD))
     try:
         asked = JobRequest.model_validate(value)
     except ValidationError as error:

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.answers import json_answer, list_answer
+from api.asked import settled
 from api.auth import Caller, authenticate
 from api.background import Background
 from api.completions import Answer
@@ -17,6 +18,7 @@ from api.idempotency import REPLAYED, read_idempotency, reused_key
 from api.job_object import job_object, listed_job
 from api.job_request import read_job
 from api.paging import known, window
+from api.wait_view import wait_of_job
 from api.webhook_request import new_webhook
 from providers.completion import Endpoint
 from providers.failure import ErrorClass
@@ -45,6 +47,7 @@ def jobs_router() -> APIRouter:
 async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
     """Take a job: 202 once it is committed, whether its queue can be reached or not."""
     asked, completion, body_hash = await read_job(request, dependencies.routes)
+    completion = settled(completion, request.headers, dependencies.choose)
     new = NewJob(
         id=new_id(),
         key_id=caller.key_id,
@@ -53,10 +56,13 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
         queue=completion.queue,
         body=completion.body,
         deadline_ms=int(asked.deadline_s * 1000),
-        priority=asked.priority,
+        priority=completion.priority if asked.priority is None else asked.priority,
         metadata_json=orjson.dumps(asked.metadata).decode() if asked.metadata else None,
         idempotency=read_idempotency(request.headers, caller.key_id, _ROUTE, body_hash),
         webhook=new_webhook(asked.webhook, dependencies),
+        route_index=completion.route_index,
+        failover=completion.wishes.failover,
+        on_limit=completion.wishes.on_limit,
     )
     outcome = (await dependencies.submit(new)).outcome
     if isinstance(outcome, Conflict):
@@ -100,7 +106,7 @@ async def retrieve(
     if row.state not in JOB_TERMINAL and wait:
         await _wait_for_end(request.app.state.background, row.id, end_s - time.monotonic())
         row = await _find(dependencies, caller.key_id, job_id)
-    return json_answer(job_object(row))
+    return json_answer(job_object(row, await wait_of_job(dependencies, caller.key_id, row)))
 
 
 async def cancel(job_id: str, dependencies: Dependencies, caller: Caller) -> Response:

@@ -14,6 +14,9 @@ from api.dependencies import Dependencies
 from api.errors import bad_request, not_found
 from api.paging import known, window
 from router.cost import usd
+from router.limit_names import KEY_LIMITS
+from router.measures import Count
+from router.override import LimitEdits, limits_object
 from store.ids import Prefix, new_id, public_id, raw_id
 from store.keys import KeyRow, create_key, digest, list_keys, make_secret, revoke_key
 from store.webhook_secret import key_secret
@@ -30,6 +33,19 @@ class KeyRequest(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable)]
     expires_at: Annotated[int, Field(le=_LATEST_S)] | None = None
     """Unix seconds; null never."""
+    rpm: Count | None = None
+    """Requests in any minute, over all that it asks for."""
+    tpm: Count | None = None
+    """Tokens in any minute, input and output together."""
+    max_parallel_requests: Count | None = None
+    """Calls in flight."""
+    weight: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """Its share of the turns, where keys take turns."""
+
+    def limits(self) -> LimitEdits:
+        """The limits that are asked for."""
+        given = ((name, getattr(self, name)) for name in KEY_LIMITS)
+        return {name: amount for name, amount in given if amount is not None}
 
 
 def keys_router() -> APIRouter:
@@ -54,7 +70,11 @@ async def create(request: Request, dependencies: Dependencies) -> Response:
         digest=digest(dependencies.pepper, secret),
         last4=secret[-4:],
         expires_at_ms=None if asked.expires_at is None else asked.expires_at * 1000,
+        weight=asked.weight,
+        limits=asked.limits(),
     )
+    if row.limits:
+        await dependencies.signals.settings_changed()
     secrets = {"secret": secret, "webhook_secret": key_secret(dependencies.pepper, key_id)}
     return json_answer({**key_object(row), **secrets}, headers={"cache-control": "no-store"})
 
@@ -89,4 +109,6 @@ def key_object(row: KeyRow) -> dict[str, Any]:
         "expires_at": seconds(row.expires_at_ms),
         "revoked_at": seconds(row.revoked_at_ms),
         "spent_usd": usd(row.spent_nanousd),
+        "weight": row.weight,
+        "limits": limits_object(row.limits),
     }

@@ -2,7 +2,8 @@
 
 from starlette.datastructures import Headers
 
-from api.asked import check_timeout
+from api.asked import bad_wish
+from router.wishes import BadWish, timeout
 
 DEFAULT_S = 600.0
 KEEP_ALIVE_S = 10.0
@@ -47,7 +48,10 @@ def _asked_by_header(headers: Headers) -> float | None:
     if text is None:
         return None
     said_s = _number(text)
-    return check_timeout(-1.0 if said_s is None else said_s, _HEADER)
+    try:
+        return timeout(-1.0 if said_s is None else said_s, _HEADER)
+    except BadWish as error:
+        raise bad_wish(error) from None
 
 
 def _number(text: str | None) -> float | None:

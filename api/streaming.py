@@ -15,7 +15,7 @@ from api.call import Call, gone, leaves
 from api.chunk_relay import KEEP_ALIVE, ChunkRelay, error_frame
 from api.errors import ApiError
 from api.patience import keep_alive_s
-from api.verdict import queue_away
+from api.verdict import ATTEMPTS, queue_away, receipt, served_by
 from store.endings import Ending
 from store.ids import Prefix, public_id
 from store.replies import Reply
@@ -78,12 +78,14 @@ class StreamedAnswer(Response):
         self._patient_until_s: float | None = None
         self._watch = asyncio.create_task(leaves(call.request))
         self._first = b""
+        self._first_event: Reply | None = None
         self._over = False
         self._error: ApiError | None = None
 
     async def begin(self) -> None:
         """Wait for the first bytes. Raises ApiError, or ClientDisconnect."""
         self._first = await self._next() or KEEP_ALIVE
+        self.headers.update(self._receipt())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it."""
@@ -96,6 +98,15 @@ class StreamedAnswer(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.close()
+
+    def _receipt(self) -> dict[str, str]:
+        """What is known of the job when its first bytes are sent; after a mere keep-alive that is nothing."""
+        if self._inbox.ending is not None:
+            return receipt(self._inbox.ending[0])
+        event = self._first_event
+        if event is None or not event.provider:
+            return {}
+        return {ATTEMPTS: str(event.n), **served_by(event.provider, event.model, event.reason)}
 
     def close(self) -> None:
         """Let go of the job; one that is not over is cancelled, if it is ours."""
@@ -145,7 +156,9 @@ class StreamedAnswer(Response):
         if self._error is not None:
             return
         while self._inbox.events:
-            frames.append(self._relay.event(self._inbox.events.popleft()))
+            event = self._inbox.events.popleft()
+            self._first_event = self._first_event or event
+            frames.append(self._relay.event(event))
         if self._inbox.ending is not None and self._may_end():
             frames.append(self._relay.end(*self._inbox.ending))
             self._over = True

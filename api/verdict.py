@@ -1,8 +1,10 @@
 """The verdict: how a job's end is told to the caller that waits for it - as an answer, or as an error."""
 
 from collections.abc import Mapping
+from string import punctuation
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import Response
@@ -15,6 +17,7 @@ from router.lifecycle import JobState
 from store.endings import Ending
 from store.ids import Prefix, public_id
 
+ATTEMPTS = "x-laneway-attempts"
 STATUS: Mapping[ErrorClass, int] = MappingProxyType(
     {
         ErrorClass.RATE_LIMIT: 429,
@@ -51,12 +54,22 @@ def receipt(ending: Ending) -> dict[str, str]:
     """The headers that say which job it was, who answered and what it cost."""
     headers = {
         "x-laneway-job-id": public_id(Prefix.JOB, ending.job_id),
-        "x-laneway-attempts": str(ending.attempts),
+        ATTEMPTS: str(ending.attempts),
     }
     if ending.provider:
-        headers["x-laneway-provider"] = ending.provider
+        headers |= served_by(ending.provider, ending.model, ending.reason)
     if ending.cost_nanousd is not None and ending.state is JobState.COMPLETED:
         headers["x-laneway-cost-usd"] = usd(ending.cost_nanousd)
+    return headers
+
+
+def served_by(provider: str, model: str | None, reason: str | None) -> dict[str, str]:
+    """The headers that name a deployment, and why it is not the one that the request was sent to first."""
+    headers = {"x-laneway-provider": provider}
+    if model:
+        headers["x-laneway-deployment"] = quote(f"{provider}/{model}", safe=punctuation + " ")
+    if reason:
+        headers["x-laneway-failover-reason"] = reason
     return headers
 
 
@@ -77,8 +90,8 @@ def refusal_of(ending: Ending) -> ApiError:
     headers = {**receipt(ending), "x-laneway-error-class": cause.value}
     if not _may_help(cause):
         headers |= NO_RETRY if status != 503 else {}
-    if status in (429, 503) and NO_RETRY.items().isdisjoint(headers.items()):
-        headers |= _AGAIN
+    if NO_RETRY.items().isdisjoint(headers.items()):
+        headers |= _again(said.get("retry_after_ms"), status)
     return ApiError(
         status,
         said.get("message") or _OWN_WORDS.get(ending.state, f"The request {ending.state}."),
@@ -130,6 +143,13 @@ def _status(cause: ErrorClass, providers: int | None) -> int:
     if cause is ErrorClass.CANCELLED and providers is not None:
         return providers
     return STATUS[cause]
+
+
+def _again(wait_ms: Any, status: int) -> dict[str, str]:
+    """When to come again: what the failure knows of it, rounded up to whole seconds, and in milliseconds beside."""
+    if type(wait_ms) is int and wait_ms > 0:
+        return {"retry-after": str(-(-wait_ms // 1000)), "retry-after-ms": str(wait_ms)}
+    return _AGAIN if status in (429, 503) else {}
 
 
 def _may_help(cause: ErrorClass) -> bool:

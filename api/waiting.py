@@ -157,10 +157,11 @@ def _ending(reply: Reply) -> Ending | None:
     if state is not JobState.COMPLETED:
         return Ending(
             reply.job_id, state, reply.n, error_class=reply.error_class or None, error_status=reply.status,
-            error=reply.body,
+            error=reply.body, provider=reply.provider or None, model=reply.model or None, reason=reply.reason or None,
         )  # fmt: skip
     if reply.n != 1 or not reply.provider:  # the cost of earlier attempts is not in the reply
         return None
     return Ending(
-        reply.job_id, state, reply.n, body=reply.body, provider=reply.provider, cost_nanousd=reply.cost_nanousd
-    )
+        reply.job_id, state, reply.n, body=reply.body, provider=reply.provider, model=reply.model or None,
+        reason=reply.reason or None, cost_nanousd=reply.cost_nanousd,
+    )  # fmt: skip

@@ -10,6 +10,8 @@ import openai
 from bench.dialect_report import show_dialects, write_dialects_json
 from bench.dialect_run import CALLS, run_dialects
 from bench.laneway_run import LanewayResult, Plan, run_batch
+from bench.limits.cases import QUICK_SECONDS, SECONDS, Result, chosen
+from bench.limits.report import show_limits, write_limits_json
 from bench.peers import PEER_CALLS, PeerResult, run_peer
 from bench.report import Report, show, write_json
 from bench.sync_report import SyncReport, show_sync, write_sync_json
@@ -19,8 +21,14 @@ from providers.simulator.process import SimulatorProcess
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table, and return the exit code."""
-    options = _options(_parser().parse_args(arguments))
+    parser = _parser()
     try:
+        options = _options(parser.parse_args(arguments))
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        if options.limits:
+            return _limits(options)
         with SimulatorProcess.start(["--latency-ms", str(options.latency_ms)]) as simulator:
             (_dialects if options.dialects else _sync if options.sync else _batch)(simulator, options)
     except (RuntimeError, OSError, openai.OpenAIError, subprocess.CalledProcessError) as error:
@@ -54,6 +62,22 @@ def _dialects(simulator: SimulatorProcess, options: argparse.Namespace) -> None:
         write_dialects_json(costs, options.json)
 
 
+def _limits(options: argparse.Namespace) -> int:
+    """Run the cases one after the other; one that fails is told and fails the run, after the others."""
+    results, failed = list[Result](), False
+    for case in options.case:
+        print(f"{case.name} ...", file=sys.stderr, flush=True)
+        try:
+            results.append(case.run(options.seconds))
+        except (RuntimeError, OSError, openai.OpenAIError) as error:
+            failed = True
+            print("\n".join([f"{case.name}: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+    show_limits(results)
+    if options.json is not None:
+        write_limits_json(results, options.json)
+    return int(failed)
+
+
 def _laneway(simulator: SimulatorProcess, options: argparse.Namespace) -> LanewayResult:
     profile_s = options.profile_s if options.profile else 0
     return run_batch(simulator, Plan(options.jobs, options.workers, options.max_parallel, profile_s))
@@ -70,6 +94,8 @@ def _options(options: argparse.Namespace) -> argparse.Namespace:
         latency_ms = 0
     if options.quick:
         jobs //= 10
+    options.seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    options.case = chosen(options.case or ())
     options.jobs = options.jobs or jobs
     options.latency_ms = latency_ms if options.latency_ms is None else options.latency_ms
     options.max_parallel = options.max_parallel or max_parallel
@@ -82,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     switch = argparse.BooleanOptionalAction
     parser.add_argument("--sync", action="store_true", help="what Laneway adds to sync calls and streams, no batch")
     parser.add_argument("--dialects", action="store_true", help="what each wire dialect costs, and nothing else")
+    parser.add_argument("--limits", action="store_true", help="how much of limits is used and who waits, nothing else")
+    parser.add_argument("--case", action="append", metavar="NAME", help="with --limits: only these; also as rpm-*-2w")
+    parser.add_argument("--seconds", type=_count, help=f"with --limits: how long a case lasts ({SECONDS})")
     parser.add_argument("--callers", type=_counts, default=(1, 10, 64), help="with --sync: callers at once (1,10,64)")
     parser.add_argument("--requests", type=_count, help="with --sync: requests to each side per number of callers")
     parser.add_argument("--jobs", type=int, help="lines of the batch (20,000)")
@@ -92,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--laneway", action=switch, default=True, help="measure Laneway")
     parser.add_argument("--peers", action=switch, default=None, help="measure the plain client loops")
     parser.add_argument(
-        "--quick", action="store_true", help="a tenth of the jobs or requests, a fifth of the peers' calls"
+        "--quick", action="store_true", help="a tenth of the jobs or requests or so, a fifth of the peers' calls"
     )
     parser.add_argument("--profile", action="store_true", help="profile a worker (with --sync the API too) with py-spy")
     parser.add_argument("--profile-s", type=int, default=8, help="how long to profile, in seconds (8)")

@@ -34,6 +34,8 @@ class Order:
     first: int
     """Number of the first question; each request asks the next one."""
     stream: bool
+    pace_ms: int = 0
+    """Least time between the starts of two requests of one caller; the callers start evenly apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +138,20 @@ def _since_us(started_s: float) -> int:
     return round((time.perf_counter() - started_s) * 1e6)
 
 
-async def _loop(session: Any, order: Order, numbers: Iterator[int], got: list[_Got]) -> None:
+async def _loop(session: Any, order: Order, caller: int, numbers: Iterator[int], got: list[_Got]) -> None:
+    clock, pace_s = asyncio.get_running_loop().time, order.pace_ms / 1_000
+    next_s = clock() + pace_s * caller / order.callers
     for number in numbers:
+        if pace_s:
+            await asyncio.sleep(next_s - clock())
+            next_s = max(next_s, clock()) + pace_s
         got.append(await _ask(session, order, number))
 
 
 async def _round(session: Any, order: Order) -> Outcome:
     numbers, got = iter(range(order.first, order.first + order.requests)), list[_Got]()
     started = time.perf_counter()
-    await asyncio.gather(*[_loop(session, order, numbers, got) for _ in range(order.callers)])
+    await asyncio.gather(*[_loop(session, order, caller, numbers, got) for caller in range(order.callers)])
     wall_s = time.perf_counter() - started
     wrong = [find_wrong(each.status, each.body, each.number, stream=order.stream) for each in got]
     if len(got) != order.requests:

@@ -1,5 +1,6 @@
 """Laneway's process: a `laneway up` of its own, on a free port and a fresh data directory."""
 
+import json
 import os
 import secrets
 import socket
@@ -8,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,19 +31,22 @@ class Laneway:
     """A key that may do everything."""
 
 
+def one_provider(simulator_url: str, max_parallel: int) -> dict[str, object]:
+    """Return the configuration with the simulator as the one provider, `sim`."""
+    return {"providers": {"sim": {"type": "simulator", "base_url": simulator_url, "slots": max_parallel}}}
+
+
 @contextmanager
-def laneway_up(folder: Path, simulator_url: str, *, workers: int, max_parallel: int) -> Iterator[Laneway]:
-    """Start `laneway up` in `folder` with the simulator as its one provider, `sim`; stop it at the end.
+def laneway_up(folder: Path, config: Mapping[str, object], *, workers: int) -> Iterator[Laneway]:
+    """Start `laneway up` in `folder` with this configuration; stop it at the end.
 
     Raises RuntimeError when it is not ready within a minute. Whatever is raised inside gets the end of Laneway's log
     as a note, since the folder may be gone by the time it is read.
     """
-    config, port, key = folder / "laneway.yaml", _free_port(), secrets.token_urlsafe(32)
-    config.write_text(
-        f"providers:\n  sim: {{type: simulator, base_url: {simulator_url!r}, max_parallel_requests: {max_parallel}}}\n"
-    )
+    path, port, key = folder / "laneway.yaml", _free_port(), secrets.token_urlsafe(32)
+    path.write_text(json.dumps(config))  # JSON is YAML
     command = [str(Path(sys.executable).with_name("laneway")), "up", "--data-dir", str(folder / "data")]
-    command += ["--port", str(port), "--workers", str(workers), "--config", str(config)]
+    command += ["--port", str(port), "--workers", str(workers), "--config", str(path)]
     log = folder / "laneway.log"
     with log.open("wb") as output:
         environment = _clean_environment() | {"LANEWAY_MASTER_KEY": key}

@@ -11,7 +11,7 @@ from typing import Any, Final
 import openai
 from openai.types import Batch
 
-from bench.laneway_process import Laneway, laneway_up
+from bench.laneway_process import Laneway, laneway_up, one_provider
 from bench.processes import Cost, Reading, Role, costs, read_all
 from bench.profile import Profile
 from bench.questions import is_answer, question
@@ -67,20 +67,20 @@ def run_batch(simulator: SimulatorProcess, plan: Plan) -> LanewayResult:
         folder = Path(name)
         source = folder / "input.jsonl"
         write_input(source, plan.jobs)
-        options = {"workers": plan.workers, "max_parallel": plan.max_parallel}
+        config = one_provider(simulator.url, plan.max_parallel)
         with (
-            laneway_up(folder, simulator.url, **options) as laneway,
+            laneway_up(folder, config, workers=plan.workers) as laneway,
             openai.OpenAI(base_url=laneway.url, api_key=laneway.key, timeout=600) as client,
         ):
             simulator.reset()
             return _measure(client, laneway, simulator, source, plan)
 
 
-def write_input(path: Path, jobs: int) -> None:
-    """Write a batch input file of this many distinct chat lines for model `sim/sim-small`."""
+def write_input(path: Path, jobs: int, model: str = "sim/sim-small", **fields: object) -> None:
+    """Write a batch input file of this many distinct chat lines for a model, with these further fields."""
     with path.open("w") as file:
         for number in range(jobs):
-            body = {"model": "sim/sim-small", "messages": [{"role": "user", "content": question(number)}]}
+            body = {"model": model, "messages": [{"role": "user", "content": question(number)}], **fields}
             line = {"custom_id": f"job-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
             file.write(json.dumps(line) + "\n")
 

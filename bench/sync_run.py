@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.caller import Caller, Order, Outcome
-from bench.laneway_process import Laneway, laneway_up
+from bench.laneway_process import Laneway, laneway_up, one_provider
 from bench.processes import Cost, Reading, Role, costs, read_all, sum_costs
 from bench.profile import Profile
 from providers.simulator.process import SimulatorProcess
@@ -111,7 +111,7 @@ def run_sync(simulator: SimulatorProcess, plan: SyncPlan) -> SyncResult:
     load_before = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="lw-bench-") as name,
-        laneway_up(Path(name), simulator.url, workers=1, max_parallel=_MAX_PARALLEL) as laneway,
+        laneway_up(Path(name), one_provider(simulator.url, _MAX_PARALLEL), workers=1) as laneway,
         Caller() as caller,
     ):
         simulator.reset()

@@ -3,26 +3,27 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cli.failure import CommandError
-from cli.key_ring import KeyRing, table
+from cli.key_ring import KeyRing, KeyWish, table
 from cli.settings import Settings
 from router.measures import duration_ms
 
 
 def create(
-    settings: Settings, name: str, expires_in: str | None, *, url: str | None, key_file: Path | None, as_json: bool
+    settings: Settings, wish: KeyWish, expires_in: str | None, *, url: str | None, key_file: Path | None, as_json: bool
 ) -> None:
     """Make a key and print its secret."""
-    expires_at_s = None
     if expires_in is not None:
         try:
             expires_at_s = int(time.time()) + max(1, duration_ms(expires_in) // 1000)
         except ValueError as error:
             raise CommandError(f"--expires-in {expires_in}: {error}") from None
-    key = _ring(settings, url, key_file).create(name, expires_at_s)
+        wish = replace(wish, expires_at_s=expires_at_s)
+    key = _ring(settings, url, key_file).create(wish)
     if as_json:
         print(json.dumps(key))
         return
@@ -54,7 +55,8 @@ def _ring(settings: Settings, url: str | None, key_file: Path | None) -> KeyRing
         from cli.stored_keys import StoredKeys
 
         return StoredKeys(settings)
-    from cli.remote_keys import RemoteKeys, read_key_file
+    from cli.admin_api import read_key_file
+    from cli.remote_keys import RemoteKeys
 
     master_key = read_key_file(key_file) if key_file else settings.master_key
     if not master_key:

@@ -3,29 +3,13 @@
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.failure import CommandError, Exit
-
-if TYPE_CHECKING:
-    from cli.settings import Settings
-
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file.  [env: LANEWAY_CONFIG]", metavar="FILE")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Where everything is kept.  [env: LANEWAY_DATA_DIR; default: ./.laneway]", metavar="DIR"),
-]
-Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.  [default: 8080]")]
-Eviction = Annotated[bool, typer.Option("--allow-eviction", help="Accept a Redis that may throw messages away.")]
-Url = Annotated[str | None, typer.Option(help="Ask a running server's API instead of the database.")]
-KeyFile = Annotated[
-    Path | None, typer.Option(help="File with the master key for --url.  [default: LANEWAY_MASTER_KEY]", metavar="FILE")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+from cli.options import Config, DataDir, Eviction, Host, Json, KeyFile, Port, Url, settings_of
+from cli.queue_verbs import queue_verbs
 
 
 def main() -> None:
@@ -64,6 +48,7 @@ def build_app() -> typer.Typer:
     for name, verb in (("list", providers_list), ("check", providers_check), ("docs", providers_docs)):
         providers.command(name)(verb)
     app.add_typer(providers, name="providers")
+    app.add_typer(queue_verbs(), name="queues")
     return app
 
 
@@ -79,7 +64,7 @@ def up(
     """Run everything on this machine: API, workers, Valkey, SQLite."""
     from cli.up import UpOptions, run_up
 
-    settings = _settings(config, data_dir, host, port, allow_eviction)
+    settings = settings_of(config, data_dir, host, port, allow_eviction)
     raise typer.Exit(run_up(settings, UpOptions(workers=workers, demo=demo)))
 
 
@@ -94,7 +79,7 @@ def serve(
     """Run one API process."""
     from cli.serve import run_serve
 
-    raise typer.Exit(run_serve(_settings(config, data_dir, host, port, allow_eviction), fd=fd))
+    raise typer.Exit(run_serve(settings_of(config, data_dir, host, port, allow_eviction), fd=fd))
 
 
 def worker(
@@ -109,7 +94,7 @@ def worker(
     chosen = None if queues is None else frozenset(filter(None, (name.strip() for name in queues.split(","))))
     if chosen is not None and not chosen:
         raise CommandError("--queues names no queue: leave it out for all of them")
-    raise typer.Exit(run_worker_command(_settings(config, data_dir, None, None, allow_eviction), chosen))
+    raise typer.Exit(run_worker_command(settings_of(config, data_dir, None, None, allow_eviction), chosen))
 
 
 def migrate(config: Config = None, data_dir: DataDir = None) -> None:
@@ -118,7 +103,7 @@ def migrate(config: Config = None, data_dir: DataDir = None) -> None:
     from cli.schema_gate import migrate_now
 
     os.umask(0o077)
-    settings = _settings(config, data_dir)
+    settings = settings_of(config, data_dir)
     if settings.database_url.startswith("sqlite"):
         prepare_data_dir(settings.data_dir)
     migrate_now(settings.database_url)
@@ -135,6 +120,10 @@ def version() -> None:
 def keys_create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     expires_in: Annotated[str | None, typer.Option(help="Life time, such as 30d or 12h.")] = None,
+    rpm: Annotated[int | None, typer.Option(min=1, help="Requests in any minute.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens in any minute, input and output.")] = None,
+    max_parallel_requests: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    weight: Annotated[int, typer.Option(min=1, max=1_000, help="Its share where keys take turns.")] = 1,
     config: Config = None,
     data_dir: DataDir = None,
     url: Url = None,
@@ -143,8 +132,12 @@ def keys_create(
 ) -> None:
     """Make a key. Its secret is shown once, on standard output."""
     from cli.key_command import create
+    from cli.key_ring import KeyWish
+    from router.limit_names import KEY_LIMITS
 
-    create(_settings(config, data_dir), name, expires_in, url=url, key_file=key_file, as_json=json)
+    given = zip(KEY_LIMITS, (rpm, tpm, max_parallel_requests), strict=True)
+    wish = KeyWish(name, weight=weight, limits={limit: amount for limit, amount in given if amount is not None})
+    create(settings_of(config, data_dir), wish, expires_in, url=url, key_file=key_file, as_json=json)
 
 
 def keys_list(
@@ -153,7 +146,7 @@ def keys_list(
     """List the keys, newest first."""
     from cli.key_command import show_all
 
-    show_all(_settings(config, data_dir), url=url, key_file=key_file, as_json=json)
+    show_all(settings_of(config, data_dir), url=url, key_file=key_file, as_json=json)
 
 
 def keys_revoke(
@@ -167,7 +160,7 @@ def keys_revoke(
     """End a key for good; every server refuses it within two seconds."""
     from cli.key_command import revoke
 
-    revoke(_settings(config, data_dir), key_id, url=url, key_file=key_file, as_json=json)
+    revoke(settings_of(config, data_dir), key_id, url=url, key_file=key_file, as_json=json)
 
 
 def providers_list(
@@ -179,7 +172,7 @@ def providers_list(
     """List the providers that are on, and what switched them on."""
     from cli.provider_command import show_all
 
-    show_all(_settings(config, data_dir), everything=everything, as_json=json)
+    show_all(settings_of(config, data_dir), everything=everything, as_json=json)
 
 
 def providers_check(
@@ -191,7 +184,7 @@ def providers_check(
     """Ask each provider something that costs nothing; exit code 1 when one fails."""
     from cli.provider_command import check
 
-    raise typer.Exit(check(_settings(config, data_dir), names or [], as_json=json))
+    raise typer.Exit(check(settings_of(config, data_dir), names or [], as_json=json))
 
 
 def providers_docs() -> None:
@@ -200,15 +193,3 @@ def providers_docs() -> None:
     from providers.catalogue import load_catalogue
 
     print(provider_page(load_catalogue().values()), end="")
-
-
-def _settings(
-    config: Path | None,
-    data_dir: Path | None,
-    host: str | None = None,
-    port: int | None = None,
-    allow_eviction: bool = False,
-) -> "Settings":
-    from cli.settings import Flags, load_settings
-
-    return load_settings(Flags(config, data_dir, host, port, allow_eviction), dict(os.environ))

@@ -15,10 +15,10 @@ def list_lines(providers: Sequence[Mapping[str, Any]], *, everything: bool) -> l
     """The table of `list`: what is on, from where, and with `everything` how to switch on the rest."""
     rows: list[tuple[str, ...]] = [("NAME", "DIALECT", "FROM", "KEY", "CAN", "ADDRESS")]
     rows += [_on(each) for each in providers if each["on"]]
-    lines = _columns(rows) if len(rows) > 1 else ["no provider is switched on"]
+    lines = columns(rows) if len(rows) > 1 else ["no provider is switched on"]
     off = [each for each in providers if not each["on"]]
     if everything:
-        lines += ["", *_columns([("OFF", "DIALECT", "CAN", "TO SWITCH ON"), *map(_off, off)])]
+        lines += ["", *columns([("OFF", "DIALECT", "CAN", "TO SWITCH ON"), *map(_off, off)])]
     return lines
 
 
@@ -28,7 +28,7 @@ def check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     for each in checks:
         took = "-" if each["duration_ms"] is None else str(each["duration_ms"])
         rows.append((each["name"], each["verdict"].replace("_", " "), took, " ".join(each["message"].split())))
-    return _columns(rows) if checks else ["no provider is switched on"]
+    return columns(rows) if checks else ["no provider is switched on"]
 
 
 def _on(each: Mapping[str, Any]) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def _can(each: Mapping[str, Any]) -> str:
     return ",".join(word for name, word in _WORDS.items() if each["capabilities"][name]) or "?"
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Pad all columns but the last to their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,16 +1,13 @@
 """Virtual keys through the admin API of a running server, for whoever holds its master key."""
 
-from pathlib import Path
 from typing import Any
 
-import httpx
-
-from cli.failure import CommandError, Exit
-from cli.key_ring import no_such_key
+from cli.admin_api import AdminApi
+from cli.key_ring import KeyWish, no_such_key
+from router.override import limits_object
 from store.ids import Prefix, raw_id
 
 _PAGE = 100
-_WAIT_S = 10.0
 
 
 class RemoteKeys:
@@ -18,17 +15,17 @@ class RemoteKeys:
 
     def __init__(self, url: str, master_key: str) -> None:
         """`url` is the server's address, with or without /v1."""
-        self._url = url.rstrip("/").removesuffix("/v1")
-        self._master_key = master_key
+        self._admin = AdminApi(url, master_key)
 
-    def create(self, name: str, expires_at_s: int | None) -> dict[str, Any]:
-        return self._ask("POST", "", {"name": name, "expires_at": expires_at_s})
+    def create(self, wish: KeyWish) -> dict[str, Any]:
+        said = {"name": wish.name, "expires_at": wish.expires_at_s, "weight": wish.weight}
+        return self._admin.ask("POST", "/admin/keys", {**said, **limits_object(wish.limits)})
 
     def list(self) -> list[dict[str, Any]]:
         keys: list[dict[str, Any]] = []
         while True:
             after = f"&after={keys[-1]['id']}" if keys else ""
-            page = self._ask("GET", f"?limit={_PAGE}{after}")
+            page = self._admin.ask("GET", f"/admin/keys?limit={_PAGE}{after}")
             keys += page["data"]
             if not page["has_more"]:
                 return keys
@@ -36,31 +33,4 @@ class RemoteKeys:
     def revoke(self, key_id: str) -> dict[str, Any]:
         if raw_id(Prefix.KEY, key_id) is None:
             raise no_such_key(key_id)
-        return self._ask("POST", f"/{key_id}/revoke")
-
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self._master_key}"}
-        try:
-            with httpx.Client(trust_env=False, timeout=_WAIT_S, headers=headers) as client:
-                response = client.request(method, f"{self._url}/admin/keys{path}", json=body)
-                answer = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            message = f"no Laneway answers at {self._url}: {type(error).__name__}; correct --url, or start the server"
-            raise CommandError(message, Exit.UNREACHABLE) from None
-        if response.is_success and isinstance(answer, dict):
-            return answer
-        reason = (answer.get("error") or {}).get("message") if isinstance(answer, dict) else None
-        codes = {401: Exit.AUTH, 403: Exit.AUTH, 404: Exit.NOT_FOUND}
-        message = f"{self._url} answers {response.status_code}: {reason or 'without a reason'}"
-        raise CommandError(message, codes.get(response.status_code, Exit.USAGE))
-
-
-def read_key_file(path: Path) -> str:
-    """Read a key from a file, so that it never stands in the list of processes; raises CommandError."""
-    try:
-        key = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"cannot read the key in {path}: {error}") from None
-    if not key:
-        raise CommandError(f"{path} is empty: it should hold the master key")
-    return key
+        return self._admin.ask("POST", f"/admin/keys/{key_id}/revoke")

@@ -34,3 +34,13 @@ class RunFile:
     def remove(data_dir: Path) -> None:
         """Remove the file: nothing runs any more."""
         (data_dir / NAME).unlink(missing_ok=True)
+
+
+def running_url(data_dir: Path) -> str | None:
+    """The address of the `laneway up` of this data directory; None where none runs, as far as the file says."""
+    try:
+        said = json.loads((data_dir / NAME).read_text())
+    except (OSError, ValueError):
+        return None
+    url = said.get("url") if isinstance(said, dict) else None
+    return url if isinstance(url, str) else None

@@ -19,8 +19,9 @@ from cli.settings import Settings, hands_off
 from cli.stop_request import StopRequest
 from cli.time_spans import worker_settings
 from cli.version import laneway_version
-from cli.wiring import no_provider_warning, open_asking, open_shared
+from cli.wiring import no_provider_warning, open_asking, open_shared, redis_urls
 from router.routes import RouteTable
+from workers.calling import CallRules
 from workers.handoff import HandOffSettings
 
 _KEEP_ALIVE_S = 75
@@ -78,8 +79,9 @@ def _calls(settings: Settings, routes: RouteTable) -> HandOffSettings | None:
     """What this process needs to make calls itself; None where it is not to."""
     if not hands_off(settings.environ):
         return None
-    policy = settings.config.routing.retry_policy()
-    return HandOffSettings(routes, policy=policy, worker=worker_settings(settings), version=laneway_version())
+    rules = CallRules.of(routes, settings.config.routing)
+    _, state_url = redis_urls(settings)
+    return HandOffSettings(rules, state_url, worker=worker_settings(settings), version=laneway_version())
 
 
 async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket, request: StopRequest) -> int:

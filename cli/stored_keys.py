@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from api.keys import key_object
 from cli.failure import CommandError, Exit
-from cli.key_ring import no_such_key
+from cli.key_ring import KeyWish, no_such_key
 from cli.pepper import find_pepper, fingerprint
 from cli.schema_gate import require_schema
 from cli.settings import Settings
@@ -30,7 +30,8 @@ class StoredKeys:
         require_schema(settings.database_url)
         self._settings = settings
 
-    def create(self, name: str, expires_at_s: int | None) -> dict[str, Any]:
+    def create(self, wish: KeyWish) -> dict[str, Any]:
+        name = wish.name
         if not name.strip() or len(name) > 255 or not name.isprintable():
             raise CommandError("a key's name has 1 to 255 printable characters")
         pepper = find_pepper(self._settings, make=False)
@@ -47,7 +48,9 @@ class StoredKeys:
                 name=name,
                 digest=digest(pepper, secret),
                 last4=secret[-4:],
-                expires_at_ms=None if expires_at_s is None else expires_at_s * 1000,
+                expires_at_ms=None if wish.expires_at_s is None else wish.expires_at_s * 1000,
+                weight=wish.weight,
+                limits=wish.limits,
             )
 
         return {**key_object(self._run(work)), "secret": secret, "webhook_secret": key_secret(pepper, key_id)}

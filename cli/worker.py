@@ -12,8 +12,8 @@ from cli.stop_request import StopRequest
 from cli.time_spans import worker_settings
 from cli.version import laneway_version
 from cli.wiring import no_provider_warning, open_shared
-from providers.prices import PriceBook
 from router.suggestion import or_one_of
+from workers.calling import CallRules
 from workers.process import WorkerDependencies, all_queues, run_worker
 
 _log = logging.getLogger("laneway.worker")
@@ -41,12 +41,10 @@ async def _work(settings: Settings, pepper: bytes, queues: frozenset[str] | None
         dependencies = WorkerDependencies(
             database=shared.database,
             contents=shared.contents,
-            routes=shared.routes,
-            prices=PriceBook(),
+            rules=CallRules.of(shared.routes, settings.config.routing),
             broker_url=shared.broker_url,
             state_url=shared.state_url,
             pepper=pepper,
-            policy=settings.config.routing.retry_policy(),
             limits=settings.config.batches,
             webhooks=settings.config.webhooks,
             settings=worker_settings(settings),

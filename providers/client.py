@@ -7,13 +7,12 @@ choosing another provider are not.
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncGenerator
 
 import httpx
 
 from providers.client_failures import Progress, broken_off
-from providers.client_response import read_whole
+from providers.client_response import marked, read_whole
 from providers.client_stream import StreamedCall, StreamEvent, StreamOrder
 from providers.client_transport import AiohttpTransport, Transport
 from providers.completion import Answer, Endpoint, Target
@@ -55,10 +54,7 @@ class ProviderClient:
         response = await self._send(target, wire, attempt_id, min(timeout_ms, target.total_timeout_ms))
         if isinstance(response, Failure):
             return response
-        outcome = speaker.decode(endpoint, response, target, wire.wish)
-        if wire.dropped_params and isinstance(outcome, Answer):
-            return dataclasses.replace(outcome, dropped_params=wire.dropped_params)
-        return outcome
+        return marked(speaker.decode(endpoint, response, target, wire.wish), wire, response.headers)
 
     async def stream(
         self, target: Target, endpoint: Endpoint, body: bytes, *, attempt_id: str, timeout_ms: int

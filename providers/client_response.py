@@ -1,9 +1,15 @@
 """A provider's response, read to its end."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import httpx
 
 from providers.client_body import BodyNotDecodable, BodyTooLarge, read_body
-from providers.dialects import WireResponse
+from providers.completion import Answer
+from providers.dialects import WireRequest, WireResponse
+from providers.dialects.rate_limits import read_rate_limits
+from providers.failure import Failure
 
 
 def headers_of(response: httpx.Response) -> dict[str, str]:
@@ -24,3 +30,11 @@ async def read_whole(response: httpx.Response, max_bytes: int) -> WireResponse:
     finally:
         await response.stream.aclose()
     return WireResponse(response.status_code, headers, body)
+
+
+def marked(outcome: Answer | Failure, wire: WireRequest, headers: Mapping[str, str]) -> Answer | Failure:
+    """Note on an outcome what no body says: the fields that were left out, and the limits that the headers tell."""
+    limits = read_rate_limits(headers)
+    if isinstance(outcome, Answer) and wire.dropped_params:
+        outcome = replace(outcome, dropped_params=wire.dropped_params)
+    return replace(outcome, limits=limits) if limits else outcome

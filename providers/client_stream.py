@@ -6,7 +6,6 @@ generator of events, or cancelling whoever waits for it, closes the connection a
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import httpx
 
 from providers.client_body import read_pieces
 from providers.client_failures import IdleTooLong, Progress, broken_off
-from providers.client_response import headers_of, read_whole
+from providers.client_response import headers_of, marked, read_whole
 from providers.client_transport import Transport
 from providers.completion import Answer, Endpoint, Target
 from providers.credentials.signatory import Signatory
@@ -80,9 +79,7 @@ class StreamedCall:
         finally:
             if self._response is not None and isinstance(self._response.stream, httpx.AsyncByteStream):
                 await self._response.stream.aclose()
-        if isinstance(outcome, Answer) and self._order.wire.dropped_params:
-            outcome = dataclasses.replace(outcome, dropped_params=self._order.wire.dropped_params)
-        yield outcome
+        yield marked(outcome, self._order.wire, headers_of(self._response) if self._response else {})
 
     async def _begin(self) -> httpx.Response | Answer | Failure:
         """Send the request; returns a response whose body is a stream, or what came instead of one.

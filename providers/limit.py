@@ -21,6 +21,15 @@ class Measure(StrEnum):
     """Calls in flight; the one measure that has no window."""
 
 
+class TokenCount(StrEnum):
+    """What a provider counts of a call's output."""
+
+    USED = "used"
+    """What was written."""
+    ASKED = "asked"
+    """What the request allowed (its `max_tokens`), whatever was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most so much of something in any window of that length."""

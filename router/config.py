@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 from router.config_error import ConfigError, Problem, dotted
 from router.expansion import expand, override
 from router.provider_schema import PriceConfig, ProviderConfig
+from router.routing_schema import RoutingConfig
 from router.schema import (
     BatchLimits,
     DeploymentConfig,
     ModelConfig,
-    RoutingConfig,
     ServerConfig,
     StoreConfig,
     WebhooksConfig,

@@ -13,12 +13,16 @@ from providers.catalogue import ProviderRow, SettingKind
 from providers.catalogue.models import traits_of
 from providers.completion import ParamPolicy, Target
 from providers.credential import SIGNED
+from providers.limit import TokenCount
 from providers.price import Price
 from router.config_error import ConfigError, dotted
 from router.provider_address import address_of, address_variable, check_url, is_elsewhere, is_guarded
 from router.provider_credential import Credential, credential_of
 from router.provider_schema import ProviderConfig
 from router.provider_settings import first_set, plain_settings
+
+DEFAULT_SLOTS = 256
+"""Calls that one process may have in flight to a provider that has no limit for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,10 @@ class Connection:
     """What to GET to see whether address and key are right; None where nothing is free to ask."""
     pricing_id: str | None
     """The provider's id in the price book; None when it is not there, or the address is not the vendor's."""
-    max_parallel_requests: int
+    slots: int
+    """Calls in flight in one process."""
+    counts_tokens: TokenCount
+    """What its limits of tokens count."""
     prices: Mapping[str, Price]
     """Prices by the provider's model name: those of the catalogue row, then those of the configuration over them."""
 
@@ -75,7 +82,8 @@ def connect(
         credential_source=credential.source,
         check_url=check_url(entry, row, base_url, settings),
         pricing_id=None if elsewhere else row.pricing_id,
-        max_parallel_requests=entry.max_parallel_requests,
+        counts_tokens=entry.counts_tokens or row.counts_tokens,
+        slots=entry.slots or entry.max_parallel_requests or DEFAULT_SLOTS,
         prices=listed | own_prices,
     )
 

@@ -1,7 +1,8 @@
 """The retry table: what each error class means for the next try.
 
 Three questions per class: may the same deployment be called again, may another one be called, and does the failure
-use up a try? The rest (how long to wait, when to stop) is arithmetic in `router.decision`.
+use up a try? The rest (how long to wait, when to stop) is arithmetic in `router.decision`; which other one is for
+`router.choice`.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from providers.failure import ErrorClass, Failure
+from router.routing import Tier
 
 
 class Here(StrEnum):
@@ -47,6 +49,8 @@ class Rule:
     """Always counted as a call of unknown outcome. Of the other classes only the failures that say so themselves
     (`Failure.outcome_unknown`) are: the request was sent, and whether it was served nobody told us."""
     label: Label
+    only: Tier | None = None
+    """The one tier of the route that may be called instead; None: the model's own deployments and its fallbacks."""
 
 
 def _transient(label: Label) -> Rule:
@@ -59,6 +63,10 @@ def _not_there() -> Rule:
 
 def _final(label: Label = Label.YOUR_FIX) -> Rule:
     return Rule(Here.NEVER, failover=False, uses_try=True, possibly_billed=False, label=label)
+
+
+def _mended_by(only: Tier) -> Rule:
+    return Rule(Here.NEVER, failover=True, uses_try=True, possibly_billed=False, label=Label.YOUR_FIX, only=only)
 
 
 RULES: Mapping[ErrorClass, Rule] = MappingProxyType(
@@ -75,8 +83,8 @@ RULES: Mapping[ErrorClass, Rule] = MappingProxyType(
         ErrorClass.BILLING: _not_there(),
         ErrorClass.NOT_FOUND: _not_there(),
         ErrorClass.BAD_REQUEST: _final(),
-        ErrorClass.CONTEXT_LENGTH: _final(),
-        ErrorClass.CONTENT_FILTER: _final(),
+        ErrorClass.CONTEXT_LENGTH: _mended_by(Tier.CONTEXT_WINDOW),
+        ErrorClass.CONTENT_FILTER: _mended_by(Tier.CONTENT_POLICY),
         ErrorClass.BUDGET: _final(),
         ErrorClass.CANCELLED: _final(),
         ErrorClass.EXPIRED: _final(Label.RETRYABLE),

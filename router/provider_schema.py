@@ -1,19 +1,19 @@
-"""The section of a provider: where it is, the credential, its settings, how much at once, what it costs."""
+"""The section of a provider: where it is, the credential, its settings, its limits, what it costs."""
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from providers.catalogue import Auth, Quirk
 from providers.completion import ParamPolicy
 from providers.credential import NAMED
+from providers.limit import TokenCount
 from providers.price import Price
+from router.limit_schema import LimitsConfig
 from router.measures import Count, DurationMs, PriceNanousd
 from router.section import Section, empty_is_no_entry
 from router.values import BaseUrl, HeaderName, HeaderValue, ModelName, Secret, SettingName, SettingValue
 
-NO_LIMITS = "provider limits are not enforced in this version"
 _COMMON_SETTINGS = ("region", "project", "location", "api_version")
 
 
@@ -34,14 +34,9 @@ class PriceConfig(Section):
         )
 
 
-class ProviderConfig(Section):
-    """One vendor account or server: where it is, the credential, how much at once."""
+class ProviderConfig(LimitsConfig):
+    """One vendor account or server: where it is, the credential, how much at once. Its limits are the account's."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "rpm": NO_LIMITS,
-        "tpm": NO_LIMITS,
-        "rpd": NO_LIMITS,
-    }
     type: str | None = None
     """A catalogue id or alias; None means the entry's own name."""
     dialect: str | None = None
@@ -56,10 +51,12 @@ class ProviderConfig(Section):
     """None means the catalogue's variable for this provider (only for its own address), or no key."""
     base_url: BaseUrl | None = None
     """None means the catalogue's address."""
+    slots: Count | None = None
+    """Calls in flight in one process; None means `max_parallel_requests`, or 256."""
+    counts_tokens: TokenCount | None = None
+    """What its limits of tokens count of the output: `used` or `asked`; None means as the catalogue says."""
     allow_http: bool = False
     """Send the credential over plain http to a host that is not private."""
-    max_parallel_requests: Count = 256
-    """Calls in flight to this provider in one worker process."""
     timeout_ms: DurationMs | None = Field(default=None, alias="timeout")
     """Total time of one call; None means `routing.timeout`."""
     connect_timeout_ms: DurationMs = Field(default=10_000, alias="connect_timeout")

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+PATIENCE_MS = 5_000
+"""A longer wait than this is not worth it while another deployment has room, be it another model's."""
+
 
 class Strategy(StrEnum):
     """How a route's deployments of equal order share the work."""

@@ -8,34 +8,29 @@ be worse than none.
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from providers.completion import ParamPolicy
-from router.decision import RetryPolicy
+from router.limit_schema import LimitsConfig
 from router.measures import Count, DurationMs, SizeBytes
-from router.provider_schema import NO_LIMITS, PriceConfig, param_policy
+from router.provider_schema import PriceConfig
+from router.routing import FailoverPolicy, OnLimit, Strategy
 from router.section import Section
 from router.values import DatabaseUrl, Listen, ModelName, Secret, Use
 from router.webhook_url import TargetRules
 
 
-class DeploymentConfig(Section):
-    """One model at one provider, as a target of a public model name."""
+class DeploymentConfig(LimitsConfig):
+    """One model at one provider, as a target of a public model name. Its limits come on top of the provider's."""
 
-    planned: ClassVar[Mapping[str, str]] = {
-        "rpm": NO_LIMITS,
-        "tpm": NO_LIMITS,
-        "rpd": NO_LIMITS,
-        "max_parallel_requests": "concurrency is limited per provider in this version (providers.<name>)",
-        "weight": "deployments are tried in order in this version, not by weight",
-    }
     use: Use
     """`provider/model`: everything after the first slash is the provider's own model name."""
     base_model: ModelName | None = None
     """The model behind a name of the account's own, such as an Azure deployment or a Bedrock profile: what it can take
     and what it costs is looked up under this name."""
     order: Count = 1
-    """Deployments with a lower order are tried first; equal ones in the order of the file."""
+    """Deployments of a lower order are preferred while one of them takes calls."""
+    weight: Count | None = None
+    """Its share among those of equal order; None is 1."""
     price: PriceConfig | None = None
 
     @property
@@ -58,56 +53,33 @@ class ModelConfig(Section):
 
     planned: ClassVar[Mapping[str, str]] = {
         "defaults": "default parameters are not merged into requests in this version",
-        "context_window_fallbacks": "fallbacks by error class are not built in this version; use fallbacks",
-        "content_policy_fallbacks": "fallbacks by error class are not built in this version; use fallbacks",
     }
     deployments: Annotated[tuple[DeploymentConfig, ...], AfterValidator(_some)]
+    strategy: Strategy | None = None
+    """How its deployments share the work; None means as in `routing`."""
+    failover: FailoverPolicy | None = None
+    """How far its jobs may move; None means as in `routing`."""
+    on_limit: OnLimit | None = None
+    """What its callers want at a limit; None means as in `routing`."""
     fallbacks: tuple[ModelName, ...] = ()
-    """Public names of this file, or `provider/model`."""
+    """Models to turn to when this one's deployments fail: public names of this file, or `provider/model`."""
+    context_window_fallbacks: tuple[ModelName, ...] = ()
+    """Models to turn to when a request is too long for this one; their own deployments only."""
+    content_policy_fallbacks: tuple[ModelName, ...] = ()
+    """Models to turn to when a content filter refused a request; their own deployments only."""
 
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """The three lists of fallbacks, by their keys in the file."""
+        return {
+            "fallbacks": self.fallbacks,
+            "context_window_fallbacks": self.context_window_fallbacks,
+            "content_policy_fallbacks": self.content_policy_fallbacks,
+        }
 
-class RoutingConfig(Section):
-    """How long and how often a job is tried."""
-
-    planned: ClassVar[Mapping[str, str]] = {
-        "strategy": "deployments are tried in order in this version",
-        "breaker": "circuit breakers are not built in this version",
-    }
-    max_attempts: Count = 5
-    """Tries of one job over all providers; waiting out a rate limit is not a try."""
-    tries_per_provider: Count = 3
-    """Tries at one deployment before moving on; the last deployment is tried until `max_attempts`."""
-    retry_on_unknown: Count = 2
-    """Calls of one job that may end without our knowing whether they were served and billed; 1 never repeats one."""
-    timeout_ms: DurationMs = Field(default=600_000, alias="timeout")
-    """Total time of one call, from the first byte sent to the last byte read."""
-    retry_delay_ms: DurationMs = Field(default=500, alias="retry_delay")
-    """Upper bound of the first wait between tries; it doubles each time."""
-    max_retry_delay_ms: DurationMs = Field(default=60_000, alias="max_retry_delay")
-    """Where the doubling stops; a provider's own Retry-After is honoured beyond it."""
-    strict_params: bool = False
-    """Refuse a request field that a deployment does not take, instead of leaving out the harmless ones."""
-    drop_params: bool = False
-    """Leave out every request field that a deployment does not take, whatever it changes in the answer."""
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> "RoutingConfig":
-        self.params()
-        return self
-
-    def params(self) -> ParamPolicy:
-        """What becomes of fields that a deployment does not take, unless its provider says otherwise."""
-        return param_policy(self.strict_params, self.drop_params)
-
-    def retry_policy(self) -> RetryPolicy:
-        """The same bounds in the words of the decision."""
-        return RetryPolicy(
-            max_tries=self.max_attempts,
-            tries_per_provider=self.tries_per_provider,
-            max_unknowns=self.retry_on_unknown,
-            base_delay_ms=self.retry_delay_ms,
-            max_delay_ms=self.max_retry_delay_ms,
-        )
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the file gives one of its deployments a weight."""
+        return any(deployment.weight is not None for deployment in self.deployments)
 
 
 class BatchLimits(Section):

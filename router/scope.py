@@ -48,3 +48,11 @@ def deployment_scope(provider: str, model: str) -> Scope:
 def key_scope(key_id: bytes) -> Scope:
     """The scope of one virtual key."""
     return Scope(ScopeKind.KEY, key_id.hex())
+
+
+def read_scope(text: str) -> Scope:
+    """Read a scope as it is written. Raises ValueError."""
+    kind, _, name = text.partition("/")
+    if not name:
+        raise ValueError(f"{text!r} is no scope")
+    return Scope(ScopeKind(kind), name)

@@ -7,7 +7,7 @@ published into. When they differ, everything unclaimed is to be published again,
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.handout import forget_publishes
+from store.resends import forget_publishes
 from store.tables import fact
 
 _NAME = "redis_epoch"

@@ -27,6 +27,11 @@ def new_id() -> bytes:
     return uuid_utils.uuid7().bytes
 
 
+def least_id(at_ms: int) -> bytes:
+    """The least id that can have been made at this time, in Unix milliseconds: for ranges of ids."""
+    return max(at_ms, 0).to_bytes(6, "big") + bytes(10)
+
+
 def public_id(prefix: Prefix, raw: bytes) -> str:
     """Spell an id for the outside, e.g. `batch_06dq3...`."""
     return prefix + base64.b32encode(raw).decode().rstrip("=").lower()

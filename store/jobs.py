@@ -54,6 +54,15 @@ class JobRow:
     result: bytes | None
     """The answer's body, for as long as it is kept; None unless the job completed."""
     attempts: tuple[AttemptRow, ...]
+    queue: str | None = None
+    """Where it waits, or was claimed from."""
+    route_index: int = 0
+    """Which deployment of the route it goes to next."""
+    priority: int = 0
+    not_before_ms: int = 0
+    """It does not start before this."""
+    in_slice: bool = False
+    """It waits together with other lines of its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,11 @@ def _job(row: AnyRow, body: bytes | None, attempts: list[AttemptRow]) -> JobRow:
         cost_nanousd=row.cost_nanousd,
         result=body,
         attempts=tuple(attempts),
+        queue=row.queue,
+        route_index=row.route_index,
+        priority=row.priority,
+        not_before_ms=row.not_before_ms,
+        in_slice=row.slice_id is not None,
     )
 
 

@@ -9,11 +9,14 @@ import hmac
 import secrets
 import string
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, insert, select, true, update
 
+from router.override import LimitEdits, limits_object, parse_limits
 from store.ids import MASTER_KEY_ID
 from store.page import Page, Window, read_page
 from store.tables import key
@@ -37,6 +40,10 @@ class KeyRow:
     expires_at_ms: int | None
     revoked_at_ms: int | None
     spent_nanousd: int
+    weight: int = 1
+    """Its share of the turns when work is handed out."""
+    limits: LimitEdits = field(default_factory=dict)
+    """Limits of its own, each a number."""
 
 
 def make_secret() -> str:
@@ -79,14 +86,23 @@ def create_key(
     digest: bytes,
     last4: str,
     expires_at_ms: int | None,
+    weight: int = 1,
+    limits: LimitEdits = MappingProxyType({}),
 ) -> KeyRow:
     """Remember a new key. `digest` is that of its secret under the pepper in use."""
     connection.execute(
         insert(key).values(
-            id=key_id, name=name, digest=digest, last4=last4, created_at_ms=now_ms, expires_at_ms=expires_at_ms
+            id=key_id,
+            name=name,
+            digest=digest,
+            last4=last4,
+            created_at_ms=now_ms,
+            expires_at_ms=expires_at_ms,
+            weight=weight,
+            limits_json=orjson.dumps(limits_object(limits)).decode() if limits else None,
         )
     )
-    return KeyRow(key_id, name, last4, now_ms, expires_at_ms, None, 0)
+    return KeyRow(key_id, name, last4, now_ms, expires_at_ms, None, 0, weight, limits)
 
 
 def find_key(connection: Connection, now_ms: int, digest: bytes) -> KeyRow | None:
@@ -121,4 +137,6 @@ def _key_row(row: Row[Any]) -> KeyRow:
         expires_at_ms=row.expires_at_ms,
         revoked_at_ms=row.revoked_at_ms,
         spent_nanousd=row.spent_nanousd,
+        weight=row.weight,
+        limits=parse_limits(orjson.loads(row.limits_json)) if row.limits_json else {},
     )

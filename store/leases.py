@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers.failure import ErrorClass
@@ -99,6 +99,11 @@ def say_alive(connection: Connection, now_ms: int, state: WorkerState) -> None:
         .values(id=state.id, host=state.host, version=state.version, started_at_ms=now_ms, **said)
         .on_conflict_do_update(index_elements=["id"], set_=said)
     )
+
+
+def count_living(connection: Connection, now_ms: int, within_ms: int) -> int:
+    """Count the processes that make calls and were heard of lately."""
+    return connection.execute(select(func.count()).where(worker.c.seen_at_ms > now_ms - within_ms)).scalar_one()
 
 
 def forget_workers(connection: Connection, now_ms: int) -> None:

@@ -32,8 +32,10 @@ class Line:
     custom_id: str
     route: str
     queue: str
-    """Where it is planned to go; hand-out may choose another."""
+    """Where it is planned to go; hand-out chooses."""
     body: bytes
+    failover: str | None = None
+    """`router.routing.FailoverPolicy`; None leaves it to the route."""
 
 
 def accept(
@@ -98,13 +100,13 @@ def load_chunk(
     if closing[0] is not None:
         _write_ended(connection, now_ms, kept, lines, closing[0])
         return True
-    by_place: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    alike: dict[tuple[str, str, str | None], list[Line]] = defaultdict(list)
     for line in lines:
-        by_place[line.route, line.queue].append(line)
+        alike[line.route, line.queue, line.failover].append(line)
     rows: dict[str, list[dict[str, Any]]] = {"slices": [], "jobs": [], "payloads": []}
-    for (route, queue), group in by_place.items():
+    for group in alike.values():
         for part in _parts(group, slice_jobs):
-            _add_slice(rows, now_ms, kept, route, queue, part)
+            _add_slice(rows, now_ms, kept, part)
     connection.execute(insert(slices), rows["slices"])
     connection.execute(insert(job), rows["jobs"])
     connection.execute(insert(payload), rows["payloads"])
@@ -135,19 +137,19 @@ def _parts(lines: list[Line], size: int) -> list[list[Line]]:
     return parts
 
 
-def _add_slice(
-    rows: dict[str, list[dict[str, Any]]], now_ms: int, kept: KeptBatch, route: str, queue: str, part: list[Line]
-) -> None:
+def _add_slice(rows: dict[str, list[dict[str, Any]]], now_ms: int, kept: KeptBatch, part: list[Line]) -> None:
+    """Add the rows of a slice and of its lines, which are alike in route, queue and failover."""
     slice_id = new_id()
     rows["slices"].append(
         {
             "id": slice_id,
             "key_id": kept.key_id,
             "batch_id": kept.id,
-            "route": route,
+            "route": part[0].route,
             "route_index": 0,
-            "queue": queue,
+            "queue": part[0].queue,
             "jobs": len(part),
+            "failover": part[0].failover,
         }
     )
     for line in part:
@@ -178,6 +180,7 @@ def _job_row(now_ms: int, kept: KeptBatch, line: Line, state: JobState) -> dict[
         "route_index": 0,
         "queue": line.queue,
         "priority": 0,
+        "failover": line.failover,
         "created_at_ms": now_ms,
         "not_before_ms": 0,
         "deadline_at_ms": kept.expires_at_ms,

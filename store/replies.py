@@ -57,7 +57,11 @@ class Reply:
     status: int | None = None
     """For the `end` of a job that failed: the provider's HTTP status; None when no response came."""
     provider: str = ""
-    """For the `end` of a job that completed: who answered. Empty: the API asks SQL."""
+    """Who answers, with the first event and the `end`. An `end` of a completed job without it: the API asks SQL."""
+    model: str = ""
+    """The name that was sent there."""
+    reason: str = ""
+    """Why it is not the deployment that the job was sent to first: an error class; empty when it is."""
     cost_nanousd: int | None = None
     """For the same: what this attempt cost; None when that is not known."""
     body: bytes | None = None
@@ -143,9 +147,10 @@ def _encode(reply: Reply) -> bytes:
         "seq": reply.seq,
         "body": reply.body is not None,
     }
+    if reply.provider:
+        head |= {"provider": reply.provider, "model": reply.model, "reason": reply.reason}
     if reply.kind is ReplyKind.END:
-        head |= {"state": reply.state, "class": reply.error_class, "status": reply.status}
-        head |= {"provider": reply.provider, "cost": reply.cost_nanousd}
+        head |= {"state": reply.state, "class": reply.error_class, "status": reply.status, "cost": reply.cost_nanousd}
     return orjson.dumps(head) + b"\n" + (reply.body or b"")
 
 
@@ -161,6 +166,8 @@ def _decode(data: bytes) -> Iterator[Reply]:
         error_class=said.get("class", ""),
         status=said.get("status"),
         provider=said.get("provider", ""),
+        model=said.get("model", ""),
+        reason=said.get("reason", ""),
         cost_nanousd=said.get("cost"),
         body=body if said["body"] else None,
     )

@@ -75,5 +75,9 @@ class Settlement:
     """The API process that waits for the job; it is told the end, nothing of it is written."""
     provider: str = ""
     """The deployment's provider, told together with the end; the attempt's row has it since the claim."""
+    model: str = ""
+    """The deployment's model, told likewise."""
+    reason: str = ""
+    """Why the job is not at the deployment that it was sent to first, an error class; told likewise, never written."""
     events: int = 0
     """How many chunks of a stream went to that process before this end."""

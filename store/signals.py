@@ -28,6 +28,8 @@ class Control:
     """A batch waits to be loaded, closed or written."""
     deliveries_due: bool = False
     """An event waits to be sent to a webhook."""
+    settings_changed: bool = False
+    """An operator has edited limits or states, or a key with limits was made: read them now."""
     cancel_jobs: list[str] = field(default_factory=list)
     """Hex ids of jobs whose running calls are to be cut now."""
 
@@ -51,6 +53,10 @@ class Signals:
     async def deliveries_due(self) -> None:
         """Tell the workers to look at the webhook deliveries now. Best effort, as above."""
         await self._send(Control(deliveries_due=True))
+
+    async def settings_changed(self) -> None:
+        """Tell every process to read the live settings now. Best effort, as above."""
+        await self._send(Control(settings_changed=True))
 
     async def cancel_jobs(self, job_ids: list[bytes]) -> None:
         """Tell the workers to cut the running calls of these jobs. Best effort, as above."""
@@ -96,5 +102,7 @@ def _decode(data: bytes) -> Control:
     job_ids = said.get("cancel_jobs")
     return Control(
         batches_changed=said.get("batches_changed") is True,
+        deliveries_due=said.get("deliveries_due") is True,
+        settings_changed=said.get("settings_changed") is True,
         cancel_jobs=[each for each in job_ids if isinstance(each, str)] if isinstance(job_ids, list) else [],
     )

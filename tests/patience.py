@@ -7,6 +7,7 @@ would fail a test which is about something else. What refuses a connection is no
 import api.call
 import cli.child
 import store.database
+import store.limits.limit_store
 import store.replies
 import store.signals
 import store.sqlite
@@ -22,6 +23,7 @@ def be_patient() -> None:
         (workers.broker, "_PUBLISH_S"),
         (store.replies, "_SEND_S"),
         (store.signals, "_ANSWER_S"),
+        (store.limits.limit_store, "_ANSWER_S"),
         (store.database, "_CONNECT_S"),
         (cli.child, "_LAST_WORDS_S"),
     ):

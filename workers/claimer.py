@@ -13,10 +13,10 @@ from dataclasses import replace
 from providers.failure import ErrorClass, Failure
 from store.claim import Claimant, ClaimedJob, claim_slice, claim_whole_jobs, read_payloads
 from store.database import Database, StoreUnavailable
-from store.handout import oldest_first
+from store.resends import oldest_first
 from workers.engine import Engine
 from workers.identity import Identity
-from workers.queues import is_batch, provider_of
+from workers.queues import provider_of
 
 _ANSWER_S = 60.0
 _AWAY_S = 1.0
@@ -70,7 +70,7 @@ class Claimer:
             await self.claim_slice(slice_id)
 
     def _start(self, jobs: list[ClaimedJob]) -> int:
-        for queue in {job.queue for job in jobs if is_batch(job.queue)}:
+        for queue in {job.queue for job in jobs if job.reply_to is None}:
             self._claimed(queue)  # its window has room again; what callers wait for is published past it
         for job in jobs:
             if not job.body:

@@ -1,17 +1,19 @@
 """Conclusion: from a call's answer or failure to what is written of it. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from providers.completion import Answer, Usage
 from providers.failure import ErrorClass, Failure
 from providers.price import Price
+from router.choice import StandingOf, onward, places
 from router.cost import cost_nanousd
 from router.decision import Failover, GiveUp, JobFacts, Retry, RetryPolicy, after, decide
 from router.outcome import AttemptOutcome, CostBasis
 from router.routes import Deployment, Route
+from router.routing import FailoverPolicy
 from store.claim import ClaimedJob
 from store.settlement import Completed, Failed, Requeued, Settlement
 from workers.queues import moved
@@ -33,11 +35,18 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a conclusion takes from outside: the database's time and one random number."""
+    """What a conclusion takes from outside."""
 
     now_ms: int
+    """The database's time."""
     jitter: float
-    """In [0, 1)."""
+    """One random number in [0, 1)."""
+    standing: StandingOf
+    """How the deployments are doing."""
+    retry_delay_ms: Callable[[], int]
+    """Takes a repeated call out of the provider's retry budget; returns how long it has to be put off."""
+    counts: bool = True
+    """False for a call that only found out whether a closed deployment is open again."""
 
 
 def conclude_answer(job: ClaimedJob, deployment: Deployment, answer: Answer, price_of: PriceOf) -> Settlement:
@@ -87,6 +96,16 @@ def conclude_final(job: ClaimedJob, failure: Failure) -> Settlement:
     )  # fmt: skip
 
 
+def conclude_refused(job: ClaimedJob, failure: Failure) -> Settlement:
+    """End a job whose call was never made, for its caller does not wait for what keeps it: nothing is counted."""
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=Failed(failure.error_class, error_json(failure)),
+        outcome=AttemptOutcome.RELEASED,
+        error_class=failure.error_class,
+    )  # fmt: skip
+
+
 def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
     """Settle a call that was cut: it may have been billed.
 
@@ -100,36 +119,65 @@ def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
     )  # fmt: skip
 
 
-def conclude_unsent(job: ClaimedJob, now_ms: int) -> Settlement:
-    """Give back a job whose call was never made: nothing is counted."""
+def conclude_unsent(job: ClaimedJob, now_ms: int, reason: ErrorClass | None = None) -> Settlement:
+    """Give back a job whose call was never made, not to start before this time: nothing is counted."""
     return Settlement(
-        job.id, job.n, job.key_id, job.batch_id, verdict=_back(job, now_ms), outcome=AttemptOutcome.RELEASED
-    )
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=_back(job, now_ms),
+        outcome=AttemptOutcome.RELEASED,
+        error_class=reason,
+    )  # fmt: skip
+
+
+def conclude_moved(job: ClaimedJob, place: int, deployment: Deployment, reason: ErrorClass, now_ms: int) -> Settlement:
+    """Send a job that would have to wait here to another place of its route: nothing is counted."""
+    back = replace(_back(job, now_ms), queue=moved(job.queue, deployment.provider), route_index=place)
+    return Settlement(
+        job.id, job.n, job.key_id, job.batch_id,
+        verdict=back,
+        outcome=AttemptOutcome.RELEASED,
+        error_class=reason,
+    )  # fmt: skip
 
 
 def _back(job: ClaimedJob, now_ms: int) -> Requeued:
-    return Requeued(job.queue, job.route_index, now_ms, job.tries, job.provider_tries, job.unknowns)
+    return Requeued(job.queue, job.route_index, now_ms, job.tries, job.provider_tries, job.unknowns, job.tried)
 
 
 def _verdict(
     job: ClaimedJob, route: Route | None, failure: Failure, policy: RetryPolicy, moment: Moment
 ) -> Requeued | Failed:
-    length = len(route.deployments) if route else 1
+    last = len(route.deployments) - 1 if route else 0
     facts = JobFacts(
-        job.n, job.tries, job.provider_tries, job.unknowns, min(job.route_index, length - 1), length,
-        job.deadline_at_ms,
-    )  # fmt: skip
-    decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter)
-    counts = after(failure, facts, decision)
+        job.n, job.tries, job.provider_tries, job.unknowns, min(job.route_index, last), job.deadline_at_ms, job.tried
+    )
+    if route is not None:
+        facts = replace(facts, onward=_place_after(failure, facts, job, route, moment))
+    decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter, counts=moment.counts)
+    total = after(failure, facts, decision, counts=moment.counts)
     match decision:
         case Retry(not_before_ms):
             queue = job.queue
+            not_before_ms = max(not_before_ms, moment.now_ms + moment.retry_delay_ms())
         case Failover(index, not_before_ms):
             assert route is not None
             queue = moved(job.queue, route.deployments[index].provider)
         case GiveUp(error_class):
             return Failed(error_class, error_json(failure))
-    return Requeued(queue, counts.route_index, not_before_ms, counts.tries, counts.provider_tries, counts.unknowns)
+    return Requeued(
+        queue, total.route_index, not_before_ms, total.tries, total.provider_tries, total.unknowns, total.tried
+    )
+
+
+def _place_after(failure: Failure, facts: JobFacts, job: ClaimedJob, route: Route, moment: Moment) -> int | None:
+    cause, at = failure.error_class, facts.route_index
+    open_to_it = places(route, tried=facts.tried, policy=policy_of(job, route), after=cause, at=at)
+    return onward(route, open_to_it, moment.standing, after=cause, draw=moment.jitter)
+
+
+def policy_of(job: ClaimedJob, route: Route) -> FailoverPolicy:
+    """How far a job may move: as its request says, else as its route does."""
+    return FailoverPolicy(job.failover) if job.failover else route.failover
 
 
 def error_json(failure: Failure) -> str:

@@ -7,23 +7,26 @@ settlement to the finisher. The engine holds no state that matters: the attempt'
 import asyncio
 import logging
 import random
-import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from providers.client import ProviderClient
-from providers.completion import Answer, Endpoint, Usage
+from providers.completion import Answer
 from providers.failure import ErrorClass, Failure
-from providers.price import Price
-from providers.prices import PriceBook
+from providers.limit import Demand
 from router.decision import RetryPolicy
-from router.routes import Deployment, Route, RouteTable
+from router.routes import Deployment, RouteTable
+from router.scope import Scope
 from store.claim import ClaimedJob
 from store.database import StoreUnavailable
 from store.leases import SUSPECT_CRASHES
 from store.replies import Replies
 from store.settlement import Settlement
+from workers.admission import Admission
+from workers.call import Call
+from workers.clock import Clock
 from workers.conclusion import (
     Moment,
     conclude_answer,
@@ -32,25 +35,29 @@ from workers.conclusion import (
     conclude_final,
     conclude_unsent,
 )
+from workers.departure import conclude_leaving
+from workers.gate import Gate
+from workers.impatience import Leaving
 from workers.lane import Lane
+from workers.pricing import Pricing
 from workers.queues import provider_of
-from workers.streaming import Stream, stopped, unheard
+from workers.streaming import stopped, unheard
 from workers.suspects import Suspects
 
-_LONGEST_HOLD_MS = 10_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Call:
-    """One attempt that has a slot."""
+@dataclass(frozen=True, slots=True)
+class EngineNeeds:
+    """What an engine is made from."""
 
-    job: ClaimedJob
-    sent: bool = False
-    """Whether the provider may have heard of it."""
-    stream: Stream | None = None
-    """Set while its chunks are relayed to a caller."""
-    task: asyncio.Task[Settlement] = field(init=False)
+    routes: RouteTable
+    pricing: Pricing
+    client: ProviderClient
+    policy: RetryPolicy
+    replies: Replies
+    admission: Admission
+    clock: Clock
 
 
 class Engine:
@@ -58,61 +65,60 @@ class Engine:
 
     def __init__(
         self,
-        routes: RouteTable,
-        prices: PriceBook,
-        client: ProviderClient,
-        policy: RetryPolicy,
-        replies: Replies,
+        needs: EngineNeeds,
         settle: Callable[[Settlement], None],
         mark_suspected: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
-        self._routes = routes
-        self._prices = prices
-        self._client = client
-        self._policy = policy
-        self._replies = replies
+        self._routes = needs.routes
+        self._pricing = needs.pricing
+        self._client = needs.client
+        self._policy = needs.policy
+        self._replies = needs.replies
+        self._admission = needs.admission
+        self._clock = needs.clock
         self._settle = settle
         self._mark_suspected = mark_suspected
-        self._known_routes: dict[str, Route | None] = {}
-        self._calls: dict[tuple[bytes, int], _Call] = {}
+        self._calls: dict[tuple[bytes, int], Call] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
         self._stopping = False
         self._suspects = Suspects(self._admit)
-        self._clock_offset_ms = 0
         self._leases_hold_ms: tuple[int, int] | None = None
-        self.lanes = {name: Lane(routes.max_parallel(name), self._start) for name in routes.providers()}
-
-    def set_clock(self, database_now_ms: int) -> None:
-        """Note the database's time, which every claim and renewal brings."""
-        self._clock_offset_ms = database_now_ms - time.monotonic_ns() // 1_000_000
+        self.lanes = {
+            name: Lane(needs.routes.max_parallel(name), self._start, self._leave, needs.admission)
+            for name in needs.routes.providers()
+        }
 
     def set_leases(self, renewed_at_ms: int, lease_ms: int) -> None:
         """Note that all leases were renewed, by the database's time."""
-        self.set_clock(renewed_at_ms)
+        self._clock.set(renewed_at_ms)
         self._leases_hold_ms = (renewed_at_ms, lease_ms)
 
     def now_ms(self) -> int:
         """The database's time, carried on by this process's monotonic clock."""
-        return time.monotonic_ns() // 1_000_000 + self._clock_offset_ms
-
-    def route(self, name: str) -> Route | None:
-        """Resolve a route once."""
-        if name not in self._known_routes:
-            if len(self._known_routes) > 10_000:
-                self._known_routes.clear()
-            self._known_routes[name] = self._routes.resolve(name)
-        return self._known_routes[name]
+        return self._clock.now_ms()
 
     def deployment_names(self, name: str, index: int) -> tuple[str, str]:
         """(provider, model) at a place of a route, for the attempt row; empty when the configuration lost it."""
         deployment = self._deployment(name, index)
         return (deployment.provider, deployment.model) if deployment else ("", "")
 
+    def waiting(self) -> Counter[Scope]:
+        """Count the claimed jobs that have no slot yet, by the scope of their deployment."""
+        gates = (gate for lane in self.lanes.values() for gate in lane.gates())
+        return Counter({gate.scope: len(gate) for gate in gates})
+
+    def look_again(self) -> None:
+        """Start what can start now: limits, closures or live settings have changed."""
+        for lane in self.lanes.values():
+            lane.pump()
+
     def accept(self, jobs: Iterable[ClaimedJob]) -> None:
         """Take claimed jobs, each with its payload."""
         by_provider: dict[str, list[ClaimedJob]] = {}
         for job in jobs:
-            if job.crashes >= SUSPECT_CRASHES:
+            if self._routes.resolve(job.route) is None:
+                self.refuse(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
+            elif job.crashes >= SUSPECT_CRASHES:
                 self._suspects.add(job)
             else:
                 by_provider.setdefault(provider_of(job.queue), []).append(job)
@@ -171,8 +177,8 @@ class Engine:
         await asyncio.gather(*open_calls, return_exceptions=True)
 
     def _deployment(self, name: str, index: int) -> Deployment | None:
-        route = self.route(name)
-        return route.deployments[min(index, len(route.deployments) - 1)] if route else None
+        route = self._routes.resolve(name)
+        return route.at(index) if route else None
 
     def _admit(self, job: ClaimedJob) -> None:
         self.lanes[provider_of(job.queue)].add([job])
@@ -181,17 +187,27 @@ class Engine:
         self._suspects.done(job)
         self._end(job, conclude_unsent(job, self.now_ms()))
 
-    def _start(self, job: ClaimedJob) -> None:
-        call = _Call(job)
+    def _leave(self, job: ClaimedJob, leaving: Leaving) -> None:
+        """End the wait of a job that got no permit."""
+        self._suspects.done(job)
+        route = self._routes.resolve(job.route)
+        assert route is not None
+        self._end(job, conclude_leaving(job, leaving, route.at, self.now_ms()))
+
+    def _start(self, job: ClaimedJob, gate: Gate) -> None:
+        self._admission.limiter.started(gate)
+        call = Call(job, gate, self._admission.health.started(gate, job))
         call.task = asyncio.get_running_loop().create_task(self._conclude(call))
         call.task.add_done_callback(lambda _: self._ended(call))
         self._calls[job.id, job.n] = call
 
-    def _ended(self, call: _Call) -> None:
+    def _ended(self, call: Call) -> None:
         """Settle a call: in a callback, for a task cancelled before its first step never runs a line of its own."""
         job = call.job
         del self._calls[job.id, job.n]
         self._suspects.done(job)
+        self._admission.limiter.ended(call.gate, job, lambda reserved: self._used(call, reserved))
+        self._admission.health.ended(call.gate, job, call.reply, call.started_at_ms)
         if call.task.cancelled():
             settlement = self._cut_off(call)
         elif error := call.task.exception():
@@ -205,11 +221,11 @@ class Engine:
     def _end(self, job: ClaimedJob, settlement: Settlement, events: int = 0) -> None:
         """Hand on a settlement, with what a waiting caller is to be told beside it."""
         if job.reply_to is not None:
-            provider, _ = self.deployment_names(job.route, job.route_index)
-            settlement = replace(settlement, reply_to=job.reply_to, provider=provider, events=events)
+            provider, model = self.deployment_names(job.route, job.route_index)
+            settlement = replace(settlement, reply_to=job.reply_to, provider=provider, model=model, events=events)
         self._settle(settlement)
 
-    def _cut_off(self, call: _Call) -> Settlement:
+    def _cut_off(self, call: Call) -> Settlement:
         """Settle a cut call. A stream that its caller has a part of is not made again."""
         if not call.sent:
             return conclude_unsent(call.job, self.now_ms())
@@ -219,39 +235,25 @@ class Engine:
             return conclude_final(call.job, stopped())
         return conclude_cut(call.job, self.now_ms())
 
-    async def _conclude(self, call: _Call) -> Settlement:
+    async def _conclude(self, call: Call) -> Settlement:
         job = call.job
         if self._is_stale(job) or not await self._may_try(job):
             return conclude_unsent(job, self.now_ms())
-        deployment = self._deployment(job.route, job.route_index)
-        if deployment is None:
-            return self._failed(job, Failure(ErrorClass.NOT_FOUND, f"no provider serves the model {job.route!r}"))
+        deployment = call.gate.deployment
         left_ms = job.deadline_at_ms - self.now_ms()
         if left_ms <= 0:
             return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
         call.sent = True
-        reply = await self._reply(call, deployment, min(deployment.target.total_timeout_ms, left_ms))
+        reply = await call.make(self._client, self._replies, min(deployment.target.total_timeout_ms, left_ms))
         if isinstance(reply, Answer):
-            return conclude_answer(job, deployment, reply, self._price)
-        self._heed(job, reply)
+            call.reply = reply
+            return conclude_answer(job, deployment, reply, self._pricing.price)
         if reply.error_class is ErrorClass.TIMEOUT and self.now_ms() >= job.deadline_at_ms:
             reply = replace(reply, error_class=ErrorClass.EXPIRED)  # not the provider's time ran out but the job's
+        call.reply = reply
         if call.stream is not None and call.stream.sent:
             return conclude_final(job, reply)
-        return self._failed(job, reply)
-
-    async def _reply(self, call: _Call, deployment: Deployment, timeout_ms: int) -> Answer | Failure:
-        job = call.job
-        if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
-            call.stream = Stream(job, job.reply_to, self._replies)
-            return await call.stream.run(self._client, deployment.target, timeout_ms)
-        return await self._client.call(
-            deployment.target,
-            Endpoint(job.endpoint),
-            job.body,
-            attempt_id=f"{job.id.hex()}.{job.n}",
-            timeout_ms=timeout_ms,
-        )
+        return self._failed(job, reply, counts=not self._admission.limiter.is_closed(call.gate.scope))
 
     async def _may_try(self, job: ClaimedJob) -> bool:
         """Write down that a suspect is tried now; False when that cannot be written."""
@@ -269,16 +271,19 @@ class Engine:
         renewed_at_ms, lease_ms = self._leases_hold_ms
         return self.now_ms() > max(renewed_at_ms, job.claimed_at_ms) + lease_ms
 
-    def _failed(self, job: ClaimedJob, failure: Failure) -> Settlement:
-        moment = Moment(self.now_ms(), random.random())
-        return conclude_failure(job, self.route(job.route), failure, self._policy, moment)
-
-    def _price(self, deployment: Deployment, usage: Usage, service_tier: str | None) -> Price | None:
-        return deployment.price or self._prices.price(
-            deployment.pricing_id, deployment.base_model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
+    def _failed(self, job: ClaimedJob, failure: Failure, *, counts: bool = True) -> Settlement:
+        health, provider = self._admission.health, provider_of(job.queue)
+        moment = Moment(
+            now_ms=self.now_ms(),
+            jitter=random.random(),
+            standing=self._admission.standings.of,
+            retry_delay_ms=lambda: health.retry_delay_ms(provider),
+            counts=counts,
         )
+        return conclude_failure(job, self._routes.resolve(job.route), failure, self._policy, moment)
 
-    def _heed(self, job: ClaimedJob, failure: Failure) -> None:
-        """Start no more calls of a route for as long as its provider asks us to wait, at most ten seconds."""
-        if failure.error_class == ErrorClass.RATE_LIMIT and failure.retry_after_ms:
-            self.lanes[provider_of(job.queue)].hold(job.route, min(failure.retry_after_ms, _LONGEST_HOLD_MS) / 1000)
+    def _used(self, call: Call, reserved: Demand) -> Demand | None:
+        """What a call really took out of its limits; nothing but itself when it was never sent, or failed."""
+        if isinstance(call.reply, Answer):
+            return self._pricing.used(call.gate.deployment, reserved, call.reply)
+        return Demand() if call.reply is not None or not call.sent else None

@@ -11,20 +11,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from providers.client import ProviderClient
-from providers.prices import PriceBook
-from router.decision import RetryPolicy
-from router.routes import RouteTable
 from store.claim import Claimant, ClaimedJob
 from store.database import Database, StoreUnavailable
 from store.finish import Finish
 from store.ids import new_id
-from store.leases import mark_suspected
 from store.replies import Replies
 from store.settlement import Settlement
 from store.signals import Control, Signals
 from store.submission import NewJob
-from workers.engine import Engine
+from workers.calling import Calling, CallRules
 from workers.finisher import Finisher
 from workers.handouts import HandOuts
 from workers.identity import Identity
@@ -45,9 +40,8 @@ _log = logging.getLogger(__name__)
 class HandOffSettings:
     """What an API process needs to make calls itself."""
 
-    routes: RouteTable
-    prices: PriceBook = field(default_factory=PriceBook)
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    rules: CallRules
+    state_url: str
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     version: str = ""
 
@@ -58,18 +52,16 @@ class HandOff:
     def __init__(
         self, database: Database, publisher: Publisher, replies: Replies, signals: Signals, settings: HandOffSettings
     ) -> None:
-        routes, worker = settings.routes, settings.worker
+        routes, worker = settings.rules.routes, settings.worker
         identity = Identity(new_id(), (), settings.version)
         self._database = database
         self._signals = signals
         self._replier = Replier(replies)
-        self._client = ProviderClient()
         self._finisher = Finisher(database, worker, self._written)
-        self._engine = Engine(
-            routes, settings.prices, self._client, settings.policy, replies, self._finisher.add, self._mark_suspected
-        )
-        slots = {name: routes.max_parallel(name) for name in routes.providers()}
-        self._hand_outs = HandOuts(database, publisher, slots)
+        self._calling = Calling(identity.id, settings.rules, database, replies, settings.state_url, self._finisher.add)
+        self._engine = self._calling.engine
+        self._routes = routes
+        self._hand_outs = HandOuts(database, publisher, routes, worker, self._calling.standings.offered)
         self._renewer = Renewer(database, self._engine, self._finisher, worker, identity)
         self._kept: Counter[str] = Counter()
         self._is_open = False
@@ -84,7 +76,7 @@ class HandOff:
         with contextlib.suppress(StoreUnavailable):
             await self._renewer.renew()
             self._is_open = True
-        runs = (self._finisher.run, self._hand_outs.run, self._listen, self._renew)
+        runs = (self._finisher.run, self._hand_outs.run, self._listen, self._renew, self._calling.watch.run)
         self._loops = [asyncio.create_task(_unending(run)) for run in runs]
 
     def has_room(self, new: NewJob) -> bool:
@@ -93,8 +85,12 @@ class HandOff:
         lane = self._engine.lanes.get(provider)
         if not self._is_open or new.reply_to is None or lane is None:
             return False
+        route = self._routes.resolve(new.route)
+        if route is None:
+            return False
         used = lane.in_flight + self._kept[provider]
-        return used < lane.slots // _SHARE and self._kept[provider] < lane.free(new.route)
+        free = lane.free(self._calling.gate(route.at(new.route_index), new.key_id))
+        return used < lane.slots // _SHARE and self._kept[provider] < free
 
     def take(self, new: NewJob) -> bool:
         """Keep a slot for a job, if there is one."""
@@ -124,7 +120,7 @@ class HandOff:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._client.aclose()
+        await self._calling.aclose()
 
     async def _renew(self) -> None:
         if not self._is_open:
@@ -137,6 +133,8 @@ class HandOff:
             self._heed(message)
 
     def _heed(self, message: Control) -> None:
+        if message.settings_changed:
+            self._calling.watch.look()
         if message.cancel_jobs:
             ended = frozenset(message.cancel_jobs)
             self._engine.cut(lambda job: job.id.hex() in ended)
@@ -146,9 +144,6 @@ class HandOff:
         self._replier.settled(done.ended)
         self._hand_outs.redis_is_up = True  # no sweep runs here to find out: it is tried each time
         self._hand_outs.requeued(group, self._engine.now_ms())
-
-    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
-        await self._database.write(mark_suspected, job_id, n)
 
 
 async def _unending(run: Callable[[], Awaitable[None]]) -> None:

@@ -1,35 +1,63 @@
-"""Hand-outs: keeps the queues' windows full, after every claim and at every sweep."""
+"""Hand-outs: keeps every deployment supplied, after every claim and at every sweep."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 
 import redis
 
+from router.deployment import Deployment
+from router.rooms import Plan
+from router.routes import RouteTable
+from router.standing import Standing
 from store.database import Database, StoreUnavailable
-from store.handout import hand_out, stranded
+from store.handout import hand_out
+from store.resends import stranded
 from store.settlement import Requeued, Settlement
 from workers.publisher import Publisher
-from workers.queues import provider_of
-from workers.settings import window
+from workers.queues import batch_queue, interactive_queue
+from workers.settings import WorkerSettings, window
 
 _PAUSE_S = 0.02
 _log = logging.getLogger(__name__)
 
 
-class HandOuts:
-    """Publishes what is due. Whether Redis answered last time is in `redis_is_up`."""
+def always_open(_deployment: Deployment) -> Standing:
+    """The standing of every deployment where nobody measures any."""
+    return Standing()
 
-    def __init__(self, database: Database, publisher: Publisher, slots: dict[str, int]) -> None:
+
+class HandOuts:
+    """Publishes what is due. Whether Redis answered last time is in `redis_is_up`.
+
+    `standing` is asked from the database's thread: it reads values, and shows a closed deployment as open where it is
+    time to find out.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        routes: RouteTable,
+        settings: WorkerSettings,
+        standing: Callable[[Deployment], Standing] = always_open,
+    ) -> None:
         self._database = database
         self._publisher = publisher
-        self._slots = slots
+        self._routes = routes
+        self._standing = standing
+        self._slice_jobs = settings.slice_jobs
+        self._windows = _windows(routes)
         self._wanted: set[str] = set()
         self._wake = asyncio.Event()
         self.redis_is_up = True
 
     def want(self, queue: str) -> None:
-        """Ask for a hand-out on a queue soon: something was claimed from it or added to it."""
+        """Ask for a hand-out on a queue soon: something was claimed from it or added to it.
+
+        One on a queue for batches is for the waiting slices of all of them.
+        """
         self._wanted.add(queue)
         self._wake.set()
 
@@ -57,15 +85,16 @@ class HandOuts:
             await asyncio.sleep(_PAUSE_S)
 
     async def hand_out(self, queues: Sequence[str]) -> None:
-        """Fill the windows of these queues. Does nothing while Redis is away."""
-        for queue in queues:
-            if not self.redis_is_up:
-                return
-            messages = await self._database.write(hand_out, queue, window(self._slots[provider_of(queue)]))
-            try:
-                await self._publisher.send(messages)
-            except redis.RedisError as error:
-                self._lost(error)
+        """Publish what there is room for. While Redis is away it is only marked so: workers find it in SQL."""
+        if not queues:
+            return
+        messages = await self._database.write(hand_out, self._plan(queues))
+        if not self.redis_is_up:
+            return
+        try:
+            await self._publisher.send(messages)
+        except redis.RedisError as error:
+            self._lost(error)
 
     async def resend(self, queue: str, now_ms: int, settled_ms: int) -> None:
         """Publish again what was published and never claimed.
@@ -81,6 +110,29 @@ class HandOuts:
             _log.info("%d messages of %s were lost or are slow, sending them again", len(messages), queue)
             await self._publisher.send(messages)
 
+    def _plan(self, queues: Sequence[str]) -> Plan:
+        return Plan(
+            queues=tuple(queues),
+            windows=self._windows,
+            resolve=self._routes.resolve,
+            standing=self._standing,
+            draw=random.random,
+            slice_jobs=self._slice_jobs,
+            lost=next(map(batch_queue, self._routes.providers()), ""),
+        )
+
     def _lost(self, error: redis.RedisError) -> None:
         self.redis_is_up = False
         _log.warning("Redis is away (%s): workers poll the database until it is back", type(error).__name__)
+
+
+def _windows(routes: RouteTable) -> dict[str, int]:
+    """How many unclaimed jobs each queue may have.
+
+    Where callers wait, jobs that nobody waits for fill a part only: what is published goes first in, first out.
+    """
+    windows = {}
+    for provider in routes.providers():
+        windows[batch_queue(provider)] = whole = window(routes.max_parallel(provider))
+        windows[interactive_queue(provider)] = whole // 4
+    return windows

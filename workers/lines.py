@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from router.request_fields import STEERING_FIELDS
+from router.routing import FailoverPolicy
+from router.wishes import LINE_WISHES, BadWish, take_wishes
 
 _MOST_CUSTOM_ID = 512
 _DEPTH_WORTH_A_LOOK = 250
@@ -35,6 +37,9 @@ class Request:
     custom_id: str
     model: str
     body: dict[str, Any]
+    """Without our own field."""
+    failover: FailoverPolicy | None = None
+    """How far it may move; None leaves that to its route."""
 
 
 class LineTooLong(Exception):
@@ -79,7 +84,11 @@ def parse_line(number: int, line: bytes, endpoint: str) -> Request | InputError 
     if line.count(b"[") + line.count(b"{") > _DEPTH_WORTH_A_LOOK and not _can_be_written(data["body"]):
         return InputError("invalid_value", number, "The body is nested too deeply.", "body")
     body = data["body"]
-    return Request(number, data["custom_id"], body["model"], body)
+    try:
+        wishes = take_wishes(body, LINE_WISHES)
+    except BadWish as bad:
+        return InputError(bad.code, number, str(bad), f"body.{bad.param}")
+    return Request(number, data["custom_id"], body["model"], body, wishes.failover)
 
 
 _TYPES: dict[str, tuple[type, str]] = {

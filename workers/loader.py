@@ -149,7 +149,8 @@ class Loader:
             # The route was there when the file was checked; without it the line fails when it is called.
             provider = route.deployments[0].provider if route else self._routes.providers()[0]
             queues[request.model] = batch_queue(provider)
-        return Line(number, request.custom_id, request.model, queues[request.model], orjson.dumps(request.body))
+        body = orjson.dumps(request.body)
+        return Line(number, request.custom_id, request.model, queues[request.model], body, request.failover)
 
     def _unknown_model(self, name: str) -> str | None:
         if self._routes.resolve(name) is not None:

@@ -13,23 +13,19 @@ from dataclasses import dataclass, field
 import redis
 from dramatiq import Worker
 
-from providers.client import ProviderClient
-from providers.prices import PriceBook
 from router.config import BatchLimits, WebhooksConfig
-from router.decision import RetryPolicy
 from router.routes import RouteTable
 from store.contents import FileContents
 from store.database import Database
 from store.finish import Finish
 from store.ids import new_id
-from store.leases import mark_suspected
 from store.replies import Replies
 from store.settlement import Settlement
 from store.signals import Signals
 from workers.actors import declare_actors
 from workers.broker import create_broker
+from workers.calling import Calling, CallRules
 from workers.claimer import Claimer
-from workers.engine import Engine
 from workers.finisher import Finisher
 from workers.handouts import HandOuts
 from workers.identity import Identity
@@ -58,13 +54,11 @@ class WorkerDependencies:
 
     database: Database
     contents: FileContents
-    routes: RouteTable
-    prices: PriceBook
+    rules: CallRules
     broker_url: str
     state_url: str
     pepper: bytes = field(repr=False)
     """The server's secret, from which webhook secrets come."""
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
     limits: BatchLimits = field(default_factory=BatchLimits)
     settings: WorkerSettings = field(default_factory=WorkerSettings)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
@@ -90,7 +84,7 @@ class WorkerProcess:
     """The parts of one worker; see `run_worker`."""
 
     def __init__(self, needs: WorkerDependencies) -> None:
-        settings, database, routes = needs.settings, needs.database, needs.routes
+        settings, database, routes = needs.settings, needs.database, needs.rules.routes
         queues = all_queues(routes)
         served = tuple(queue for queue in queues if needs.queues is None or queue in needs.queues)
         if unknown := (needs.queues or frozenset()) - set(queues):
@@ -102,18 +96,17 @@ class WorkerProcess:
         self._queues = queues
         self._served = served
         self._signals = Signals(needs.state_url)
-        self._client = ProviderClient()
         self._finisher = Finisher(database, settings, self._written)
         self._replies = Replies(needs.state_url)
         self._replier = Replier(self._replies)
-        self._engine = Engine(
-            routes, needs.prices, self._client, needs.policy, self._replies, self._finisher.add, self._mark_suspected
-        )
+        self._calling = Calling(worker_id, needs.rules, database, self._replies, needs.state_url, self._finisher.add)
+        self._engine = self._calling.engine
         self._stream_watch = StreamWatch(self._replies, self._engine.listeners, self._engine.cut_unheard)
         self._broker = create_broker(needs.broker_url, self._wait_for_room)
         self._publisher = Publisher(self._broker)
-        slots = {name: routes.max_parallel(name) for name in routes.providers()}
-        self._hand_outs = hand_outs = HandOuts(database, self._publisher, slots)
+        self._hand_outs = hand_outs = HandOuts(
+            database, self._publisher, routes, settings, self._calling.standings.offered
+        )
         self._claimer = Claimer(database, self._engine, identity, settings.lease_ms, hand_outs.want)
         loader = Loader(
             database, needs.contents, routes, settings, worker_id, limits=needs.limits, loaded=hand_outs.want
@@ -147,7 +140,7 @@ class WorkerProcess:
             asyncio.create_task(run())
             for run in (
                 self._finisher.run, self._renewer.run, self._hand_outs.run, self._keeper.run, self._sweeper.run,
-                self._deliveries.run, self._stream_watch.run, self._listen,
+                self._deliveries.run, self._stream_watch.run, self._calling.watch.run, self._listen,
             )
         ]  # fmt: skip
         dramatiq_worker = self._start_dramatiq()
@@ -193,7 +186,7 @@ class WorkerProcess:
         await self._deliveries.close(_LAST_POSTS_MS)
         await self._replies.close()
         await self._signals.close()
-        await self._client.aclose()
+        await self._calling.aclose()
 
     async def _listen(self) -> None:
         """Act on control messages."""
@@ -203,12 +196,11 @@ class WorkerProcess:
                 self._sweeper.look()
             if message.deliveries_due:
                 self._deliveries.look()
+            if message.settings_changed:
+                self._calling.watch.look()
             if message.cancel_jobs:
                 ended = frozenset(message.cancel_jobs)
                 self._engine.cut(lambda job, ended=ended: job.id.hex() in ended)  # type: ignore[misc]
-
-    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
-        await self._database.write(mark_suspected, job_id, n)
 
     def _wait_for_room(self, queue: str, seconds: float) -> bool:
         return self._engine.lanes[provider_of(queue)].wait_for_room(queue, seconds)

@@ -10,9 +10,9 @@ from typing import ParamSpec, TypeVar
 import orjson
 from dramatiq import Message
 
-from store.handout import JobsMessage
-from store.handout import Message as HandedOut
 from store.keyspace import EPOCH, queue_list, queue_messages
+from store.messages import JobsMessage
+from store.messages import Message as HandedOut
 from workers.broker import LanewayBroker
 
 T = TypeVar("T")

@@ -66,6 +66,8 @@ def end_of(settlement: Settlement, state: JobState) -> Reply:
         error_class=error_class or "",
         status=status,
         provider=settlement.provider,
+        model=settlement.model,
+        reason=settlement.reason,
         cost_nanousd=settlement.cost_nanousd,
         body=body,
     )

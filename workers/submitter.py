@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import redis
 
 from store.database import Database, StoreUnavailable
-from store.handout import JobsMessage
+from store.messages import JobsMessage
 from store.submission import HandOver, NewJob, Outcome, Submission, Submitted, submit
 from workers.handoff import HandOff
 from workers.publisher import Publisher

@@ -112,6 +112,7 @@ class Sweeper:
             epoch = await self._parts.publisher.epoch()
         except redis.RedisError:
             hand_outs.redis_is_up = False
+            await self._hand_out()
             for queue in self._parts.served:
                 await self._parts.claimer.poll(queue)
             return
@@ -150,17 +151,14 @@ class Sweeper:
             self._parts.look_at_batches()
 
     async def _hand_out(self) -> None:
-        await self._parts.hand_outs.hand_out(await self._busy_queues())
+        await self._parts.hand_outs.hand_out(sorted(await self._parts.database.read(busy_queues)))
 
     async def _resend(self) -> None:
         if not self._parts.hand_outs.redis_is_up:
             return
-        for queue in await self._busy_queues():
-            await self._parts.hand_outs.resend(queue, self._parts.engine.now_ms(), self._settings.sweep_ms)
-
-    async def _busy_queues(self) -> list[str]:
         busy = await self._parts.database.read(busy_queues)
-        return [queue for queue in self._parts.queues if queue in busy]
+        for queue in busy.intersection(self._parts.queues):
+            await self._parts.hand_outs.resend(queue, self._parts.engine.now_ms(), self._settings.sweep_ms)
 
     async def _tidy(self) -> None:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""

@@ -11,6 +11,7 @@ from providers.catalogue.quirk import Quirk
 from providers.catalogue.setting import Setting, Variable
 from providers.catalogue.template import check_address, is_whole_host, placeholders
 from providers.credential import KEYLESS, NAMED, Auth
+from providers.limit import TokenCount
 from providers.price import Price, nanousd_per_mtok
 
 Alias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]+$")]
@@ -75,6 +76,8 @@ class ProviderRow(BaseModel):
     """Settings of the dialect that are always so, e.g. whose models an address serves."""
     quirks: frozenset[Quirk] = frozenset()
     capabilities: Capabilities = Capabilities()
+    counts_tokens: TokenCount = TokenCount.USED
+    """What its limits of tokens count."""
     local: bool = False
     """A server that people run themselves; its `base_url` is where it listens unless told otherwise."""
     aliases: tuple[Alias, ...] = ()

@@ -59,6 +59,7 @@ def stats(simulator: Simulator) -> dict[str, object]:
         "duplicate_attempts": bill.repeats,
         "trap_hits": tally.trap_hits,
         "trap_hits_with_key": tally.trap_hits_with_key,
+        "limits": simulator.traffic.to_json(),
         "per_second": tally.per_second(now_s),
     }
 

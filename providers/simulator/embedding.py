@@ -31,6 +31,11 @@ class EmbeddingRequest:
     several: bool
     """Whether the input was a list."""
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all inputs together."""
+        return sum(text_tokens(one) if isinstance(one, str) else len(one) for one in self.inputs)
+
 
 def read_embedding(body: dict[str, Any]) -> EmbeddingRequest:
     """Check a parsed request body; raises Refused (400) naming the field."""
@@ -54,7 +59,7 @@ def embed(request: EmbeddingRequest) -> tuple[dict[str, Any], Usage]:
         {"object": "embedding", "index": index, "embedding": _encoded(request, one)}
         for index, one in enumerate(request.inputs)
     ]
-    usage = Usage(sum(text_tokens(one) if isinstance(one, str) else len(one) for one in request.inputs))
+    usage = Usage(request.tokens)
     counts = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
     return {"object": "list", "data": data, "model": request.model, "usage": counts}, usage
 

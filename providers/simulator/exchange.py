@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from providers.limit import Demand
 from providers.simulator import wire
 from providers.simulator.answer import Answer, Manner
 from providers.simulator.bill import Outcome
@@ -39,6 +40,7 @@ class Exchange:
         "_settings",
         "answer",
         "caller",
+        "demand",
         "model",
         "price",
         "usage",
@@ -59,6 +61,8 @@ class Exchange:
         self.usage = Usage(0)
         self.price: Price | None = None
         """The model's price on arrival; null when the call was refused before that was known."""
+        self.demand: Demand | None = None
+        """What the limits counted when the call started; null when it was refused by then."""
         self._connection = connection
         self._settings = settings
         self._report = report

@@ -12,14 +12,10 @@ from providers.simulator.faces.face import Asked, Face
 from providers.simulator.refusals import Refused, bad_request, for_status
 from providers.simulator.spoiling import spoil
 from providers.simulator.tokens import Usage
-from providers.simulator.wire import Request
 
 
-def generate(
-    behaviour: Behaviour, face: Face, request: Request, body: dict[str, Any], *, call_id: str, now_s: int
-) -> tuple[Answer, Usage]:
+def generate(behaviour: Behaviour, face: Face, asked: Asked, *, call_id: str, now_s: int) -> tuple[Answer, Usage]:
     """Answer a call as its model behaves, with what it really used; raises Refused for a wrong request."""
-    asked = face.read(request, body)
     _check_kind(behaviour, asked)
     value, usage = complete(asked, call_id, now_s) if isinstance(asked, ChatRequest) else embed(asked)
     _misreport(behaviour, value)

@@ -1,64 +1,87 @@
-"""The simulator's own rate limit: a token bucket kept as one time stamp.
+"""The limits that the simulator keeps to: all of them together grant a call, or none does.
 
-The bucket holds `burst` calls and fills at `per_minute` calls a minute, as OpenAI's does. Only the time at which it
-will be full again is kept (the generic cell rate algorithm), in whole nanoseconds of a steady clock.
+A vendor counts tokens in one of two ways. "Used": the input when the call starts, the output when it has been
+generated. "Asked": at the start the input and all the output that the request allows; a request that sets no bound
+counts as in the first way.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-_MINUTE_NS: Final = 60_000_000_000
+from providers.limit import DAY_MS, Demand, Limit, Measure
+from providers.simulator.chat import ChatRequest
+from providers.simulator.embedding import EmbeddingRequest
+from providers.simulator.gauge import Bucket, Gauge, Window
+from providers.simulator.permit import Permit
+from providers.simulator.settings import Settings
+
+_UNNAMED: Final = ""
+_FREE: Final = Permit(())
+"""What is granted where nothing is limited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """The bucket's answer to one call."""
+class Limits:
+    """The gauges of every limit that is set, for the whole simulator or for each model apart."""
 
-    granted: bool
-    limit: int
-    """Calls a minute."""
-    remaining: int
-    """Calls that would be granted now."""
-    wait_ms: int
-    """How long until a refused call would be granted; 0 for a granted one."""
-    full_in_ms: int
-    """How long until the bucket is full."""
+    def __init__(self, settings: Settings) -> None:
+        """Start with nothing used."""
+        self._settings = settings
+        self._limits = _limits(settings)
+        self._gauges: dict[str, tuple[Gauge, ...]] = {}
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """Return OpenAI's rate limit headers, with the precise wait of a refused call."""
-        reset = f"{self.full_in_ms}ms" if self.full_in_ms < 1_000 else f"{self.full_in_ms / 1_000:.3f}s"
-        return (
-            ("x-ratelimit-limit-requests", str(self.limit)),
-            ("x-ratelimit-remaining-requests", str(self.remaining)),
-            ("x-ratelimit-reset-requests", reset),
-            *([] if self.granted else [("retry-after-ms", str(self.wait_ms))]),
-        )
+    def take(self, model: str, demand: Demand, now_ns: int) -> Permit:
+        """Count a call that starts, if all limits have room for it or are not enforced."""
+        gauges = self._of(model)
+        if not gauges:
+            return _FREE
+        levels = [gauge.level(max(1, demand.of(gauge.limit.measure)), now_ns) for gauge in gauges]
+        if self._settings.enforce and any(level.wait_ms for level in levels):
+            return Permit(tuple(levels), granted=False)
+        for gauge in gauges:
+            gauge.add(demand.of(gauge.limit.measure), now_ns)
+        return Permit(tuple(gauge.level(0, now_ns) for gauge in gauges))
+
+    def generated(self, model: str, output_tokens: int, now_ns: int) -> None:
+        """Count the tokens of an answer, where they were not counted when the call started."""
+        written = Demand(output_tokens=output_tokens)
+        for gauge in self._of(model):
+            if gauge.limit.measure is not Measure.REQUESTS:
+                gauge.add(written.of(gauge.limit.measure), now_ns)
+
+    def _of(self, model: str) -> Sequence[Gauge]:
+        if not self._limits:
+            return ()
+        name = model if self._settings.limits_per_model else _UNNAMED
+        gauges = self._gauges.get(name)
+        if gauges is None:
+            gauges = self._gauges[name] = tuple(_gauge(limit, self._settings) for limit in self._limits)
+        return gauges
 
 
-class Bucket:
-    """A bucket of calls; starts full."""
+def demand_of(asked: ChatRequest | EmbeddingRequest, settings: Settings) -> Demand:
+    """Return what a call takes out of the limits when it starts."""
+    if isinstance(asked, EmbeddingRequest):
+        return Demand(asked.tokens)
+    allowed = (asked.max_tokens or 0) * asked.choices if settings.counts_tokens == "asked" else 0
+    return Demand(asked.usage.prompt_tokens, allowed)
 
-    __slots__ = ("_burst_ns", "_full_at_ns", "_per_call_ns", "per_minute")
 
-    def __init__(self, per_minute: int, burst: int | None) -> None:
-        """Make a bucket for this many calls a minute; `burst` calls at once, a whole minute's if None."""
-        self.per_minute = per_minute
-        self._per_call_ns = _MINUTE_NS // per_minute
-        self._burst_ns = self._per_call_ns * (burst or per_minute)
-        self._full_at_ns = 0
+def _limits(settings: Settings) -> tuple[Limit, ...]:
+    amounts = (
+        (Measure.REQUESTS, settings.requests_per_minute),
+        (Measure.TOKENS, settings.tokens_per_minute),
+        (Measure.INPUT_TOKENS, settings.input_tokens_per_minute),
+        (Measure.OUTPUT_TOKENS, settings.output_tokens_per_minute),
+    )
+    minutely = tuple(Limit(measure, amount) for measure, amount in amounts if amount)
+    daily = settings.requests_per_day
+    return (*minutely, Limit(Measure.REQUESTS, daily, DAY_MS)) if daily else minutely
 
-    def take(self, now_ns: int) -> Permit:
-        """Take one call out if there is one."""
-        debt_ns = max(0, self._full_at_ns - now_ns)
-        over_ns = debt_ns + self._per_call_ns - self._burst_ns
-        granted = over_ns <= 0
-        if granted:
-            debt_ns += self._per_call_ns
-            self._full_at_ns = now_ns + debt_ns
-        return Permit(
-            granted=granted,
-            limit=self.per_minute,
-            remaining=(self._burst_ns - debt_ns) // self._per_call_ns,
-            wait_ms=0 if granted else -(-over_ns // 1_000_000),
-            full_in_ms=-(-debt_ns // 1_000_000),
-        )
+
+def _gauge(limit: Limit, settings: Settings) -> Gauge:
+    if settings.limit_window == "sliding":
+        return Window(limit)
+    if limit.window_ms == DAY_MS:
+        return Bucket(limit, limit.amount)
+    share = max(1, int(limit.amount * settings.burst_share))
+    return Bucket(limit, settings.request_burst or share if limit.measure is Measure.REQUESTS else share)

@@ -1,7 +1,7 @@
 """Refusals: why a call is not served, with the error body of OpenAI's shape; other shapes are the faces' business."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +22,8 @@ class Refusal:
     param: str | None = None
     retry_after_s: int | None = None
     """After how long the same call may be tried again; null says nothing of it."""
+    retry_after_ms: int | None = None
+    """The same to the millisecond, where it is known that well."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further response headers as the face in question spells them, names in lower case."""
 
@@ -45,21 +47,27 @@ def bad_request(message: str, param: str | None = None, code: str | None = None)
     return Refused(Refusal(400, message, code=code, param=param))
 
 
-def rate_limited(message: str, retry_after_s: int, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
-    """Return a 429."""
-    return Refusal(429, message, "requests", "rate_limit_exceeded", retry_after_s=retry_after_s, headers=headers)
+def rate_limited(message: str, retry_after_ms: int | None = None) -> Refusal:
+    """Return a 429 that tells how long to wait, to the second and to the millisecond, or does not tell."""
+    wait_s = None if retry_after_ms is None else -(-retry_after_ms // 1_000)
+    return Refusal(429, message, "requests", "rate_limit_exceeded", retry_after_s=wait_s, retry_after_ms=retry_after_ms)
 
 
-def for_status(status: int, retry_after_s: int) -> Refusal:
+def for_status(status: int, retry_after_s: int | None) -> Refusal:
     """Return the usual refusal of an HTTP status (400 to 599)."""
     if status == 429:
-        return rate_limited("Rate limit reached (simulated).", retry_after_s)
+        return replace(rate_limited("Rate limit reached (simulated)."), retry_after_s=retry_after_s)
     kind, code = _KINDS.get(status, ("server_error" if status >= 500 else "invalid_request_error", None))
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
     return Refusal(status, f"{name} (simulated).", kind, code, retry_after_s=retry_after_s if status == 503 else None)
 
 
-def for_behaviour(behaviour: Behaviour, retry_after_s: int) -> Refusal | None:
+def for_parallel(bound: int, retry_after_s: int | None) -> Refusal:
+    """Return the 429 of a call that is one too many at the same time."""
+    return replace(rate_limited(f"More than {bound} calls in flight."), retry_after_s=retry_after_s)
+
+
+def for_behaviour(behaviour: Behaviour, retry_after_s: int | None) -> Refusal | None:
     """Return what a refusing model always answers; None when the model is not a refusing one."""
     status = _STATUSES.get(behaviour)
     return _SPECIAL.get(behaviour) if status is None else for_status(status, retry_after_s)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -55,8 +55,25 @@ class Settings(BaseModel):
     rate_500: float = Field(default=0.0, ge=0, le=1, description="share of calls answered 500, 0 to 1")
     seed: int = Field(default=1, ge=0, description="seed of the error rates")
     requests_per_minute: int | None = Field(default=None, ge=1, description="own rate limit; null is none")
-    request_burst: int | None = Field(default=None, ge=1, description="calls at once after a rest; null is a minute's")
+    requests_per_day: int | None = Field(default=None, ge=1, description="own rate limit; null is none")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="input and output together; null is none")
+    input_tokens_per_minute: int | None = Field(default=None, ge=1, description="own rate limit; null is none")
+    output_tokens_per_minute: int | None = Field(default=None, ge=1, description="own rate limit; null is none")
     max_parallel: int | None = Field(default=None, ge=1, description="own bound on calls in flight; null is none")
+    limit_window: Literal["bucket", "sliding"] = Field(
+        default="bucket", description="bucket: fills evenly; sliding: an exact log of the last window"
+    )
+    burst_share: float = Field(default=1.0, gt=0, le=1, description="share of a minute's limit that a bucket holds")
+    request_burst: int | None = Field(default=None, ge=1, description="calls that a bucket holds; null is burst_share")
+    counts_tokens: Literal["used", "asked"] = Field(
+        default="used", description="used: output once it is generated; asked: max_tokens when the call starts"
+    )
+    limits_per_model: bool = Field(default=False, description="limits hold for each model apart, max_parallel for all")
+    enforce: bool = Field(default=True, description="false: nothing is refused because of a limit, only counted")
+    limit_headers: Literal["vendor", "none"] = Field(
+        default="vendor", description="vendor: answers tell of the limits as the vendor's do; none: they do not"
+    )
+    retry_after: bool = Field(default=True, description="whether 429 and 503 say after how long to try again")
     retry_after_s: int = Field(default=1, ge=0, description="Retry-After of forced 429 and 503 answers")
     status_override: int | None = Field(default=None, ge=400, le=599, description="outage: this status for all")
     refuse: bool = Field(default=False, description="outage: accept, then reset every connection")

@@ -16,13 +16,14 @@ from providers.simulator.bill_file import BillFile
 from providers.simulator.connection import Connection
 from providers.simulator.exchange import Caller, Exchange
 from providers.simulator.faces import face_of
-from providers.simulator.faces.face import Face, Headers
+from providers.simulator.faces.face import Asked, Face, Headers
 from providers.simulator.faces.openai import OpenAIFace
 from providers.simulator.generation import generate
-from providers.simulator.limits import Bucket
-from providers.simulator.refusals import Refusal, Refused, bad_request, for_behaviour, for_status, rate_limited
+from providers.simulator.limits import Limits, demand_of
+from providers.simulator.refusals import Refusal, Refused, bad_request, for_behaviour, for_parallel, for_status
 from providers.simulator.settings import Settings
 from providers.simulator.tally import Tally
+from providers.simulator.traffic import Traffic
 from providers.simulator.wire import Request
 
 _WORD: Final = (1 << 64) - 1
@@ -37,6 +38,7 @@ class Simulator:
         self.bill = Bill(f"{time.time_ns() // 1_000_000:x}")
         self.bill_file: BillFile | None = None
         self.tally = Tally()
+        self.traffic = Traffic()
         self._key = api_key.encode() if api_key else None
         self._loop = loop
         self._bodies: set[int] = set()
@@ -46,11 +48,11 @@ class Simulator:
         self.apply(settings)
 
     def apply(self, settings: Settings) -> None:
-        """Use other settings from the next call on; the rate limit starts with a full bucket."""
+        """Use other settings from the next call on; of the rate limits, nothing is used then."""
         self.settings = settings
         self._latency = settings.latency()
-        limit = settings.requests_per_minute
-        self._bucket = Bucket(limit, settings.request_burst) if limit else None
+        self._retry_after_s = settings.retry_after_s if settings.retry_after else None
+        self._limits = Limits(settings)
 
     def clear(self) -> None:
         """Forget the bill, the counters and which bodies were seen; calls in flight go on."""
@@ -58,6 +60,7 @@ class Simulator:
             self.bill_file.flush()
         self.bill.clear()
         self.tally.clear()
+        self.traffic.clear()
         self._bodies.clear()
         if self.bill_file is not None:
             self.bill_file.restart()
@@ -102,13 +105,13 @@ class Simulator:
     def _answer(self, face: Face, exchange: Exchange, request: Request) -> tuple[Answer, int]:
         """Return the answer and its latency in milliseconds; raises Refused."""
         if self.settings.status_override is not None:
-            _refuse(for_status(self.settings.status_override, self.settings.retry_after_s))
+            _refuse(for_status(self.settings.status_override, self._retry_after_s))
         self._authenticate(face, request)
         body = _parsed(request.body)
         exchange.model = model = face.model(body)
-        headers = self._take_permits(face)
+        behaviour, asked = _behaviour(model), face.read(request, body)
+        headers = self._take_permits(face, exchange, asked)
         self._throw_dice()
-        behaviour = _behaviour(model)
         refusal = self._refusal(behaviour, request.body)
         if refusal is not None:
             _refuse(refusal)
@@ -116,7 +119,7 @@ class Simulator:
             return redirect_answer(self.settings.redirect_url), 0
         exchange.price = self.settings.price(model)
         call_id, now_s = self._call_id(exchange), exchange.caller.started_at_ms // 1_000
-        answer, exchange.usage = generate(behaviour, face, request, body, call_id=call_id, now_s=now_s)
+        answer, exchange.usage = generate(behaviour, face, asked, call_id=call_id, now_s=now_s)
         answer = replace(answer, headers=(*face.marks(call_id), *headers, *answer.headers))
         return answer, self._delay_ms(behaviour, request.body)
 
@@ -130,38 +133,49 @@ class Simulator:
         if self._key is not None and not face.admits(request, self._key):
             _refuse(Refusal(401, "Incorrect API key provided (simulated).", code="invalid_api_key"))
 
-    def _take_permits(self, face: Face) -> Headers:
+    def _take_permits(self, face: Face, exchange: Exchange, asked: Asked) -> Headers:
         """Keep to the simulator's own limits; returns the rate limit headers."""
-        parallel = self.settings.max_parallel
-        if parallel is not None and self.tally.in_flight > parallel:
-            _refuse(rate_limited(f"More than {parallel} calls in flight.", self.settings.retry_after_s))
-        if self._bucket is None:
-            return ()
-        permit = self._bucket.take(time.monotonic_ns())
-        headers = face.limits(permit)
+        settings, model, now_ns = self.settings, exchange.model, time.monotonic_ns()
+        if settings.max_parallel is not None and self.tally.in_flight > settings.max_parallel and settings.enforce:
+            self.traffic.refuse(model)
+            _refuse(for_parallel(settings.max_parallel, self._retry_after_s))
+        demand = demand_of(asked, settings)
+        permit = self._limits.take(model, demand, now_ns)
+        headers = face.limits(permit) if settings.limit_headers == "vendor" else ()
         if not permit.granted:
-            message = f"Rate limit reached: {permit.limit} requests a minute. Try again in {permit.wait_ms}ms."
-            _refuse(rate_limited(message, -(-permit.wait_ms // 1_000), headers))
+            self.traffic.refuse(model)
+            _refuse(replace(permit.refusal(tells_wait=settings.retry_after), headers=headers))
+        self.traffic.accept(model, demand, now_ns)
+        exchange.demand = demand
         return headers
+
+    def _count_output(self, exchange: Exchange) -> None:
+        """Count the tokens of a generated answer, unless that was done when the call started."""
+        tokens = exchange.usage.completion_tokens
+        if tokens and exchange.billed and exchange.demand is not None and not exchange.demand.output_tokens:
+            now_ns = time.monotonic_ns()
+            self._limits.generated(exchange.model, tokens, now_ns)
+            self.traffic.generated(exchange.model, tokens, now_ns)
 
     def _throw_dice(self) -> None:
         settings = self.settings
         for status, rate in ((429, settings.rate_429), (500, settings.rate_500)):
             if rate and _fraction(settings.seed, self.tally.calls, status) < rate:
-                _refuse(for_status(status, settings.retry_after_s))
+                _refuse(for_status(status, self._retry_after_s))
 
     def _refusal(self, behaviour: Behaviour, body: bytes) -> Refusal | None:
         if behaviour not in FLAKY:
-            return for_behaviour(behaviour, self.settings.retry_after_s)
+            return for_behaviour(behaviour, self._retry_after_s)
         digest = hash(body)
         if digest in self._bodies:
             return None
         self._bodies.add(digest)
-        return for_status(500 if behaviour is Behaviour.FLAKY else 429, self.settings.retry_after_s)
+        return for_status(500 if behaviour is Behaviour.FLAKY else 429, self._retry_after_s)
 
     def _end(self, exchange: Exchange, outcome: Outcome, ended_at_ms: int) -> None:
         """Write the call's row: it has ended."""
         self._open.discard(exchange)
+        self._count_output(exchange)
         answer, caller, billed = exchange.answer, exchange.caller, exchange.billed
         prompt, completion = (exchange.usage.prompt_tokens, exchange.usage.completion_tokens) if billed else (0, 0)
         entry = Entry(
@@ -199,7 +213,7 @@ class Simulator:
 
     def _models(self, request: Request) -> bytes:
         if self.settings.status_override is not None:
-            _refuse(for_status(self.settings.status_override, self.settings.retry_after_s))
+            _refuse(for_status(self.settings.status_override, self._retry_after_s))
         self._authenticate(OpenAIFace(chat=True), request)
         name = request.path.removeprefix("/v1/models/")
         if face_of(request.path) is not None or (request.path.startswith("/v1/models") and request.method != "GET"):

@@ -1,6 +1,6 @@
 """Who asks and what it cost: virtual keys, the ledger, idempotency."""
 
-from sqlalchemy import Index
+from sqlalchemy import Index, Text
 from sqlmodel import Field, SQLModel
 
 from store.tables.columns import RawBytes, big, id_, optional_big, optional_text
@@ -21,6 +21,9 @@ class Key(SQLModel, table=True):
     revoked_at_ms: int | None = optional_big()
     spent_nanousd: int = big()  # equals the sum of its ledger lines
     reserved_nanousd: int = big()
+    served: int = big()  # turns it has had, in thousandths of a job divided by its weight; see router.turns
+    weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # its share of turns at hand-out
+    limits_json: str | None = optional_text()  # limits of its own, by router.limit_names.LimitName; null = none
 
 
 class Ledger(SQLModel, table=True):
@@ -58,7 +61,7 @@ class Override(SQLModel, table=True):
 
     __tablename__ = "override"
 
-    name: str = Field(primary_key=True, max_length=255)
+    name: str = Field(primary_key=True, sa_type=Text)  # router.scope.Scope as text
     value_json: str | None = optional_text()
     key_id: bytes = id_()
     set_at_ms: int = big()

@@ -14,8 +14,11 @@ class Batch(SQLModel, table=True):
     __tablename__ = "batch"
     __table_args__ = (
         Index("batch_of_key", "key_id", "id"),
-        Index("batch_open", "status", "handed_out_at_ms", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
-    )
+        Index("batch_open", "status", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("batch_turn", "key_id", "handed_out_at_ms", "id",
+              sqlite_where=text("status = 'in_progress' AND closing IS NULL"),
+              postgresql_where=text("status = 'in_progress' AND closing IS NULL")),
+    )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
     key_id: bytes = id_()
@@ -51,7 +54,7 @@ class Batch(SQLModel, table=True):
     cancelling_at_ms: int | None = optional_big()
     cancelled_at_ms: int | None = optional_big()
     expires_at_ms: int = big()
-    handed_out_at_ms: int = big()  # when it last got a turn; hand-out serves the longest waiting first
+    handed_out_at_ms: int = big()  # when it last got a turn; of a key's batches hand-out serves the longest waiting first
     bodies_purged_at_ms: int | None = optional_big()  # when the bodies of its lines were deleted
     keeper: bytes | None = optional_id()  # the worker that loads or writes it now
     keeper_until_ms: int = big()  # its lease

@@ -19,8 +19,17 @@ class Job(SQLModel, table=True):
               postgresql_where=text("batch_id IS NOT NULL")),
         Index("job_slice", "slice_id", sqlite_where=text("slice_id IS NOT NULL"),
               postgresql_where=text("slice_id IS NOT NULL")),
-        Index("job_due", "queue", "not_before_ms", sqlite_where=text("state = 'queued' AND slice_id IS NULL"),
-              postgresql_where=text("state = 'queued' AND slice_id IS NULL")),
+        Index("job_waiting", "queue", "key_id", "priority", "not_before_ms", "id",
+              sqlite_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL"),
+              postgresql_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL")),
+        Index("job_called", "queue", "not_before_ms",
+              sqlite_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL"
+                                " AND reply_to IS NOT NULL"),
+              postgresql_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL"
+                                    " AND reply_to IS NOT NULL")),
+        Index("job_published", "queue", "published_at_ms",
+              sqlite_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NOT NULL"),
+              postgresql_where=text("state = 'queued' AND slice_id IS NULL AND published_at_ms IS NOT NULL")),
         Index("job_deadline", "deadline_at_ms",
               sqlite_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')"),
               postgresql_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')")),
@@ -90,7 +99,7 @@ class Slice(SQLModel, table=True):
 
     __tablename__ = "slice"
     __table_args__ = (
-        Index("slice_waiting", "queue", "batch_id", "id",
+        Index("slice_waiting", "key_id", "batch_id", "route", "id",
               sqlite_where=text("published_at_ms IS NULL AND claimed_at_ms IS NULL"),
               postgresql_where=text("published_at_ms IS NULL AND claimed_at_ms IS NULL")),
         Index("slice_published", "queue", "published_at_ms",
@@ -107,7 +116,8 @@ class Slice(SQLModel, table=True):
     route_index: int = 0  # the deployment chosen at hand-out
     queue: str = Field(sa_type=Text)  # planned when loaded, settled at hand-out
     jobs: int = 0  # how many lines it holds
-    published_at_ms: int | None = optional_big()  # null = waiting in SQL for the queue's window
+    failover: str | None = Field(default=None, max_length=16)  # of all its lines; see Job
+    published_at_ms: int | None = optional_big()  # null = waiting in SQL for room at a deployment of its route
     publish_n: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     claimed_at_ms: int | None = optional_big()  # once set, its lines are on their own
     reserved_nanousd: int = big()

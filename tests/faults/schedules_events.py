@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from router.lifecycle import BATCH_TERMINAL, JOB_TERMINAL, BatchStatus, JobEvent, JobState
-from store.handout import JobsMessage, Message, SliceMessage
 from store.keeping import Chore
+from store.messages import JobsMessage, Message, SliceMessage
 from tests.faults.schedules_rows import LEASE_MS
 from tests.faults.schedules_world import GRACE_MS, RETRY_MS, Call, Report, World
 

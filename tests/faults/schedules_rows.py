@@ -1,6 +1,6 @@
 """Rows to start from: single jobs and batches written through the store, with nothing else around them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, Engine, insert
 
@@ -60,12 +60,13 @@ def add_job(
     window_ms: int = DAY_MS,
     priority: int = 0,
     crashes: int = 0,
+    key_id: bytes = MASTER_KEY_ID,
 ) -> bytes:
     """Insert a single job and its payload, as a submission would."""
     job_id = new_id()
     connection.execute(
         insert(job).values(
-            id=job_id, key_id=MASTER_KEY_ID, endpoint=Endpoint.CHAT, state=JobState.QUEUED, route="r", queue=queue,
+            id=job_id, key_id=key_id, endpoint=Endpoint.CHAT, state=JobState.QUEUED, route="r", queue=queue,
             priority=priority, created_at_ms=now_ms, deadline_at_ms=now_ms + window_ms, crashes=crashes,
         )
     )  # fmt: skip
@@ -73,22 +74,29 @@ def add_job(
     return job_id
 
 
-def add_batch(connection: Connection, now_ms: int, *, window_ms: int = DAY_MS) -> bytes:
+def add_key(connection: Connection, now_ms: int, *, weight: int = 1) -> bytes:
+    """Insert a virtual key."""
+    key_id = new_id()
+    connection.execute(insert(key).values(id=key_id, name="key", created_at_ms=now_ms, weight=weight))
+    return key_id
+
+
+def add_batch(connection: Connection, now_ms: int, *, window_ms: int = DAY_MS, key_id: bytes = MASTER_KEY_ID) -> bytes:
     """Insert an input file and create a batch that reads it."""
     file_id, batch_id = new_id(), new_id()
-    insert_file(connection, now_ms, NewFile(file_id, MASTER_KEY_ID, "in.jsonl", BATCH_PURPOSE, 1, None))
+    insert_file(connection, now_ms, NewFile(file_id, key_id, "in.jsonl", BATCH_PURPOSE, 1, None))
     made = create_batch(
         connection,
         now_ms,
-        NewBatch(batch_id, MASTER_KEY_ID, Endpoint.CHAT, file_id, "24h", window_ms, {}, None),
+        NewBatch(batch_id, key_id, Endpoint.CHAT, file_id, "24h", window_ms, {}, None),
     )
     assert getattr(made, "id", None) == batch_id, made
     return batch_id
 
 
-def lines(numbers: Iterable[int], queue: str = "one.batch") -> list[Line]:
-    """Checked lines of an input file."""
-    return [Line(number, f"c{number}", "r", queue, b"{}") for number in numbers]
+def lines(numbers: Iterable[int], *, routes: Sequence[str] = ("r",)) -> list[Line]:
+    """Checked lines of an input file, for these routes in turn."""
+    return [Line(number, f"c{number}", routes[number % len(routes)], "one.batch", b"{}") for number in numbers]
 
 
 def keep(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes) -> KeptBatch:
@@ -104,17 +112,18 @@ def add_loaded_batch(
     total: int,
     *,
     slice_jobs: int = 64,
-    queue: str = "one.batch",
+    routes: Sequence[str] = ("r",),
     window_ms: int = DAY_MS,
+    key_id: bytes = MASTER_KEY_ID,
 ) -> bytes:
-    """Create a batch, accept it and load all its lines."""
-    batch_id, worker_id = add_batch(connection, now_ms, window_ms=window_ms), new_id()
+    """Create a batch, accept it and load all its lines, which ask for these routes in turn."""
+    batch_id, worker_id = add_batch(connection, now_ms, window_ms=window_ms, key_id=key_id), new_id()
     kept = keep(connection, now_ms, Chore.VALIDATE, worker_id)
     assert kept.id == batch_id, "another batch was waiting to be checked"
-    assert accept(connection, now_ms, batch_id, worker_id, total=total, model="r")
+    assert accept(connection, now_ms, batch_id, worker_id, total=total, model=routes[0] if len(routes) == 1 else None)
     let_go(connection, now_ms, batch_id, worker_id)
     kept = keep(connection, now_ms, Chore.LOAD, worker_id)
-    assert load_chunk(connection, now_ms, kept, worker_id, lines(range(1, total + 1), queue), slice_jobs)
+    assert load_chunk(connection, now_ms, kept, worker_id, lines(range(1, total + 1), routes=routes), slice_jobs)
     let_go(connection, now_ms, batch_id, worker_id)
     return batch_id
 

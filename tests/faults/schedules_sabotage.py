@@ -13,9 +13,9 @@ from sqlalchemy.dialects import sqlite
 
 from router.lifecycle import JOB_TERMINAL, JobState
 from router.outcome import AttemptOutcome
-from store import accounting, claim, epoch, finish, handout, leases
+from store import accounting, claim, epoch, finish, leases, resends
 from store.claim import Claimant, ClaimedJob
-from store.handout import Message
+from store.messages import Message
 from store.settlement import Requeued, Settlement
 from store.tables import attempt, job, ledger
 
@@ -87,7 +87,7 @@ def no_rescue(patch: pytest.MonkeyPatch) -> None:
 def no_resend(patch: pytest.MonkeyPatch) -> None:
     """What was published once is never published again, however old it gets."""
     nothing: list[Message] = []
-    patch.setattr(handout, "stranded", lambda _connection, _now_ms, _queue, _older_than_ms: nothing)
+    patch.setattr(resends, "stranded", lambda _connection, _now_ms, _queue, _older_than_ms: nothing)
 
 
 def no_epoch(patch: pytest.MonkeyPatch) -> None:

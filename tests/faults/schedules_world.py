@@ -13,14 +13,15 @@ from sqlalchemy import Connection
 
 from providers.completion import Endpoint
 from providers.failure import ErrorClass
-from store import batches, claim, closing, epoch, finish, handout, keeping, leases, loading, output, submission
+from store import batches, claim, closing, epoch, finish, handout, keeping, leases, loading, output, resends, submission
 from store.claim import ClaimedJob
-from store.handout import JobsMessage, Message
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch
 from store.leases import WorkerState
+from store.messages import JobsMessage, Message
 from store.settlement import Settlement
 from tests.faults import schedules_rows as rows
+from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import DAY_MS, LEASE_MS, START_MS
 
 GRACE_MS = 5_000
@@ -150,14 +151,14 @@ class World:
 
     def hand_out(self, connection: Connection, queue: str, *, sent: bool = True, window: int = WINDOW) -> bool:
         """A worker fills a queue's window; unless `sent` it dies between the commit and the publish."""
-        messages = handout.hand_out(connection, self.now_ms, queue, window)
+        messages = handout.hand_out(connection, self.now_ms, plan(queue, window=window))
         if sent:
             self.messages += messages
         return bool(messages)
 
     def resend(self, connection: Connection, queue: str, older_than_ms: int) -> bool:
         """A sweep publishes again what was published before that time and never claimed."""
-        messages = handout.stranded(connection, self.now_ms, queue, older_than_ms)
+        messages = resends.stranded(connection, self.now_ms, queue, older_than_ms)
         self.messages += messages
         return bool(messages)
 

@@ -222,7 +222,7 @@ class Stand:
         return {
             "type": "simulator",
             "base_url": url,
-            "max_parallel_requests": self.slots,
+            "slots": self.slots,
             "timeout": self.call_timeout,
             "prices": prices | {model: prices["sim-small"] for model in _priced_as_small()},
         }

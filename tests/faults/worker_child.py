@@ -19,7 +19,6 @@ from pathlib import Path
 import uvloop
 
 from providers.catalogue import load_catalogue
-from providers.prices import PriceBook
 from router.config import parse_config
 from router.routes import build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
@@ -28,6 +27,7 @@ from tests.faults.failpoints import arm
 from tests.faults.order import Order
 from tests.faults.sabotages import switch_off
 from tests.patience import be_patient
+from workers.calling import CallRules
 from workers.process import WorkerDependencies, run_worker
 
 PEPPER = b"pepper-of-the-tests"
@@ -56,12 +56,10 @@ async def _work(order: Order) -> None:
     dependencies = WorkerDependencies(
         database=database,
         contents=_contents(order, database),
-        routes=build_routes(config, load_catalogue(), {}),
-        prices=PriceBook(),
+        rules=CallRules.of(build_routes(config, load_catalogue(), {}), config.routing),
         broker_url=order.broker_url,
         state_url=order.state_url,
         pepper=PEPPER,
-        policy=config.routing.retry_policy(),
         limits=config.batches,
         webhooks=config.webhooks,
         settings=order.settings,

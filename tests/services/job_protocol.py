@@ -12,9 +12,11 @@ from sqlalchemy.pool import NullPool
 
 from store.claim import ClaimedJob, claim_jobs
 from store.database import Database, Query, open_database
-from store.handout import SliceMessage, hand_out
+from store.handout import hand_out
 from store.ids import new_id
+from store.messages import SliceMessage
 from store.sqlite import sqlite_engine
+from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import LEASE_MS, START_MS, claimant, create_tables
 from tests.invariants import check
 
@@ -59,7 +61,7 @@ class Store:
 
     async def slices(self, queue: str, window: int = 1_000) -> list[bytes]:
         """Hand a queue out; returns the slices of its messages."""
-        messages = await self(hand_out, queue, window)
+        messages = await self(hand_out, plan(queue, window=window))
         return [message.slice_id for message in messages if isinstance(message, SliceMessage)]
 
     async def check(self, *, finished: bool = False) -> list[str]:

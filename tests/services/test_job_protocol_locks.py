@@ -15,6 +15,7 @@ from store.finish import finish
 from store.handout import hand_out
 from store.ids import MASTER_KEY_ID, new_id
 from store.leases import rescue
+from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import LEASE_MS, add_job, add_loaded_batch, answered, claimant
 from tests.services.job_protocol import Store, open_store
 
@@ -71,7 +72,7 @@ async def test_a_batch_is_handed_out_while_its_lines_are_being_finished(store: S
     running = await store(claim_slice, claimant(new_id()), slice_id)
     async with open_transaction(store) as commit:
         await commit(finish, [answered(each) for each in running])
-        handing_out = asyncio.create_task(store(hand_out, "one.batch", 10))
+        handing_out = asyncio.create_task(store(hand_out, plan("one.batch", window=10)))
         await asyncio.wait([handing_out], timeout=0.2)
     assert len(await handing_out) == 1, "whoever counts a batch's lines must not hide the batch"
 

@@ -11,12 +11,14 @@ from store.batches import request_cancel
 from store.claim import ClaimedJob, claim_jobs, claim_slice
 from store.closing import Closing, begin_expiry, close_lines, closing_batches, cut_lines
 from store.finish import finish
-from store.handout import SliceMessage, hand_out
+from store.handout import hand_out
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch, keep_on, keep_one, let_go
 from store.leases import rescue
 from store.loading import accept, load_chunk, reject
+from store.messages import SliceMessage
 from store.output import publish_output, read_ended_lines
+from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import (
     COST,
     LEASE_MS,
@@ -53,7 +55,7 @@ async def accepted(store: Store, total: int, worker: bytes) -> KeptBatch:
 
 async def run_lines(store: Store, window: int = 1_000) -> list[ClaimedJob]:
     """Hand out and claim all that waits."""
-    messages = await store(hand_out, "one.batch", window)
+    messages = await store(hand_out, plan("one.batch", window=window))
     claimed: list[ClaimedJob] = []
     for message in messages:
         if isinstance(message, SliceMessage):

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from providers.catalogue import load_catalogue
-from providers.prices import PriceBook
 from providers.simulator.process import SimulatorProcess
 from router.config import parse_config
 from router.routes import build_routes
@@ -19,6 +18,7 @@ from store.ids import MASTER_KEY_ID, new_id
 from store.jobs import JobRow, get_job
 from store.replies import Replies, Reply, ReplyKind
 from store.submission import NewJob, submit
+from workers.calling import CallRules
 from workers.process import WorkerDependencies, run_worker
 from workers.settings import WorkerSettings
 
@@ -106,13 +106,11 @@ async def world(url: str, redis_url: str, simulator: SimulatorProcess, **setting
     needs = WorkerDependencies(
         database=database,
         contents=DatabaseContents(database),
-        routes=build_routes(config, load_catalogue(), {}),
-        prices=PriceBook(),
+        rules=CallRules.of(build_routes(config, load_catalogue(), {}), config.routing),
         broker_url=redis_url,
         state_url=state_url,
         pepper=b"pepper-of-the-tests",
         settings=FAST,
-        policy=config.routing.retry_policy(),
     )
     stop = asyncio.Event()
     worker = asyncio.create_task(run_worker(needs, stop))

@@ -21,6 +21,8 @@ from router.config import BatchLimits, WebhooksConfig, parse_config
 from router.routes import RouteTable, build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
+from store.ids import new_id
+from store.limits.limit_store import LimitStore
 from store.schema import migrate
 from tests.valkey_server import ValkeyServer
 from workers.handoff import HandOffSettings
@@ -140,6 +142,7 @@ class ApiServer:
     async def _serve(self) -> None:
         database = open_database(self.database_url)
         broker_url = self.broker_url or self.state_url
+        limits = LimitStore(self.state_url, new_id())
         async with open_asking(
             database, broker_url, self.state_url, calls=self.calls, grace_ms=lambda: _GRACE_MS
         ) as asking:
@@ -157,10 +160,12 @@ class ApiServer:
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=self.webhooks,
+                limit_states=limits.states,
             )
             config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
+        await limits.aclose()
         await database.close()
 
 

@@ -43,7 +43,7 @@ def test_a_new_batch_has_every_field(api: ApiServer) -> None:
         assert set(found) == KEYS
         assert found["request_counts"] == {"total": 0, "completed": 0, "failed": 0}
         assert found["metadata"] == {}
-        assert found["laneway"] == {"cost_usd": "0", "unpriced": 0, "retry_of": None}
+        assert found["laneway"] == {"cost_usd": "0", "unpriced": 0, "retry_of": None, "waiting": None}
         nulls = {name for name, value in found.items() if value is None}
         assert nulls == {name for name in KEYS if name.endswith("_at")} - {"created_at", "expires_at"} | {
             "model", "errors", "output_file_id", "error_file_id",
@@ -85,7 +85,7 @@ def test_what_the_workers_wrote_is_shown(api: ApiServer) -> None:
             "output_tokens_details": {"reasoning_tokens": 5},
             "total_tokens": 30,
         }
-        assert found["laneway"] == {"cost_usd": "1.23", "unpriced": 1, "retry_of": None}
+        assert found["laneway"] == {"cost_usd": "1.23", "unpriced": 1, "retry_of": None, "waiting": None}
 
 
 def test_validation_errors_are_a_list_object(api: ApiServer) -> None:

@@ -35,7 +35,7 @@ def routes() -> list[tuple[str, str]]:
     app: FastAPI = create_app(make_dependencies(open_database("sqlite:////nonexistent/x.db")))
     found = [("POST", str(route.path)) for route in completion_routes()]
     for path, operations in app.openapi()["paths"].items():
-        for name in ("file_id", "batch_id", "job_id", "key_id", "name"):
+        for name in ("file_id", "batch_id", "job_id", "key_id", "name", "provider", "model"):
             path = path.replace(f"{{{name}}}", f"{name[:-3]}_x")
         found += [(method.upper(), path) for method in operations]
     return found
@@ -68,7 +68,7 @@ def check_shape(answer: httpx.Response) -> dict[str, str | None]:
 
 def test_the_list_of_routes_is_the_one_these_tests_know() -> None:
     assert OPEN < set(routes())
-    assert len(routes()) == 27
+    assert len(routes()) == 41
 
 
 def test_every_route_but_the_probes_asks_for_a_key(shared_api: ApiServer) -> None:

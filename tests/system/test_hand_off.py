@@ -23,6 +23,7 @@ from tests.invariants import check
 from tests.laneway_up import wait_for
 from tests.system.asking import MODELS, ROUTING
 from tests.system.conftest import MASTER_KEY, ApiServer
+from workers.calling import CallRules
 from workers.handoff import HandOffSettings
 
 CHAT = "/v1/chat/completions"
@@ -44,7 +45,7 @@ def calling_api(database_url: str, *, slots: int = 50) -> Iterator[tuple[Stand, 
     with stand:
         config = parse_config(stand.config(), {})
         routes = build_routes(config, load_catalogue(), {})
-        calls = HandOffSettings(routes, policy=config.routing.retry_policy(), worker=STEADY)
+        calls = HandOffSettings(CallRules.of(routes, config.routing), stand.state_url, worker=STEADY)
         api = ApiServer(
             database_url, stand.state_url, stand.folder, broker_url=stand.valkey.url, routes=routes, calls=calls
         )

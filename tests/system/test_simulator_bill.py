@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from providers.simulator.bill import Bill, Entry, Outcome
-from providers.simulator.limits import Bucket
 from providers.simulator.process import SimulatorProcess
 
 CHAT = "/v1/chat/completions"
@@ -157,17 +156,6 @@ async def test_the_rate_limit_refuses_what_is_over_the_burst(
     assert refused[0].headers["x-ratelimit-remaining-requests"] == "0"
     assert min(int(reply.headers["x-ratelimit-remaining-requests"]) for reply in good) == 0
     assert all(reply.headers["x-ratelimit-reset-requests"].endswith("s") for reply in replies)
-
-
-def test_a_bucket_grants_its_burst_then_its_rate() -> None:
-    bucket, second = Bucket(per_minute=120, burst=3), 1_000_000_000
-    assert [bucket.take(second).remaining for _ in range(3)] == [2, 1, 0]
-    refused = bucket.take(second)
-    assert (refused.granted, refused.wait_ms, refused.full_in_ms) == (False, 500, 1_500)
-    assert not bucket.take(second + 499_999_999).granted
-    assert bucket.take(second + 500_000_000).granted
-    granted = sum(bucket.take(2 * second + tick * 1_000_000).granted for tick in range(60_000))
-    assert 120 <= granted <= 123
 
 
 async def test_calls_over_the_parallel_limit_are_refused(

@@ -6,18 +6,28 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from api.asked import Asked, read_asked
+from api.asked import Asked, read_asked, settled
 from api.errors import ApiError
 from api.patience import keep_alive_s, timeout_s
 from api.prefer import preferred_wait_s
-from api.verdict import STATUS, refusal_of
+from api.verdict import STATUS, receipt, refusal_of
+from providers.catalogue import load_catalogue
 from providers.completion import Endpoint
 from providers.failure import ErrorClass
+from router.config import parse_config
 from router.failure_rules import RULES
 from router.lifecycle import JobState
+from router.routes import Route, build_routes
+from router.routing import FailoverPolicy, OnLimit
+from router.wishes import Wishes
 from store.endings import Ending
 from tests.system.conftest import small_routes
 
+SERVER = {"type": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "k"}
+TWO = {
+    "providers": {"gpu": SERVER, "other": SERVER},
+    "models": {"small": {"deployments": [{"use": "gpu/llama"}, {"use": "other/llama"}]}},
+}
 CHAT: dict[str, Any] = {"model": "small", "messages": [{"role": "user", "content": "x"}]}
 
 
@@ -35,13 +45,42 @@ def test_a_body_passes_byte_for_byte() -> None:
 def test_our_own_field_is_read_and_not_sent_on() -> None:
     asked = read({**CHAT, "laneway": {"timeout_s": 2.5}, "n": 3})
     assert json.loads(asked.body) == {**CHAT, "n": 3}
-    assert asked.timeout_s == 2.5
+    assert asked.wishes == Wishes(timeout_s=2.5)
     assert json.loads(read({**CHAT, "laneway": None}).body) == CHAT
 
 
 def test_the_cheap_tier_goes_to_the_batch_queue() -> None:
     assert read({**CHAT, "service_tier": "flex"}).queue == "gpu.batch"
     assert read({**CHAT, "service_tier": "auto"}).queue == "gpu"
+
+
+@pytest.mark.parametrize(("tier", "priority"), [("priority", 10), ("default", 0), ("auto", 0), ("flex", 0), (None, 0)])
+def test_the_fast_tier_goes_first(tier: str | None, priority: int) -> None:
+    asked = read({**CHAT, "service_tier": tier})
+    assert asked.priority == priority
+    assert json.loads(asked.body)["service_tier"] == tier
+
+
+def test_the_field_wins_over_the_headers_and_the_chosen_deployment_names_the_queue() -> None:
+    headers = Headers({"x-laneway-failover": "strict", "x-laneway-on-limit": "reject"})
+    heard: list[FailoverPolicy | None] = []
+
+    def choose(_route: Route, failover: FailoverPolicy | None) -> int:
+        heard.append(failover)
+        return 1
+
+    routes = build_routes(parse_config(TWO, {}), load_catalogue(), {})
+    raw = json.dumps({**CHAT, "laneway": {"failover": "chain"}}).encode()
+    asked = settled(read_asked(Endpoint.CHAT, raw, routes), headers, choose)
+    assert asked.wishes == Wishes(failover=FailoverPolicy.CHAIN, on_limit=OnLimit.REJECT)
+    assert (asked.route_index, asked.queue, heard) == (1, "other", [FailoverPolicy.CHAIN])
+
+
+@pytest.mark.parametrize(("name", "value"), [("x-laneway-failover", "never"), ("x-laneway-on-limit", "")])
+def test_a_header_of_other_words_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(ApiError, match="it should be one of") as caught:
+        settled(read(CHAT), Headers({name: value}), lambda _route, _failover: 0)
+    assert (caught.value.status, caught.value.param) == (400, name)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +101,8 @@ def test_the_cheap_tier_goes_to_the_batch_queue() -> None:
         ({**CHAT, "laneway": {"timeout": 3}}, 400, "laneway", "unknown_parameter"),
         ({**CHAT, "laneway": {"timeout_s": "3"}}, 400, "laneway", "invalid_type"),
         ({**CHAT, "laneway": {"timeout_s": 0}}, 400, "laneway.timeout_s", "invalid_value"),
+        ({**CHAT, "laneway": {"failover": "never"}}, 400, "laneway.failover", "invalid_value"),
+        ({**CHAT, "laneway": {"on_limit": True}}, 400, "laneway.on_limit", "invalid_type"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(value: Any, status: int, param: str | None, code: str | None) -> None:
@@ -148,3 +189,29 @@ def test_clients_repeat_only_what_may_help_and_was_not_billed(cause: ErrorClass)
 def test_a_providers_own_5xx_is_passed_on() -> None:
     ending = Ending(b"j" * 16, JobState.FAILED, 1, error_class="server_error", error_status=529)
     assert refusal_of(ending).status == 529
+
+
+@pytest.mark.parametrize(("wait_ms", "seconds"), [(1, "1"), (1_000, "1"), (1_001, "2"), (61_500, "62")])
+@pytest.mark.parametrize("cause", ["rate_limit", "server_error"])
+def test_a_wait_that_is_known_is_told_in_seconds_and_milliseconds(cause: str, wait_ms: int, seconds: str) -> None:
+    error = json.dumps({"message": "full", "retry_after_ms": wait_ms}).encode()
+    refusal = refusal_of(Ending(b"j" * 16, JobState.FAILED, 1, error_class=cause, error=error))
+    assert (refusal.headers["retry-after"], refusal.headers["retry-after-ms"]) == (seconds, str(wait_ms))
+    assert "x-should-retry" not in refusal.headers
+
+
+@pytest.mark.parametrize("wait", [0, -5, "3", None, True, 2.5])
+def test_a_wait_that_is_no_wait_is_a_second(wait: Any) -> None:
+    error = json.dumps({"message": "full", "retry_after_ms": wait}).encode()
+    refusal = refusal_of(Ending(b"j" * 16, JobState.FAILED, 1, error_class="rate_limit", error=error))
+    assert (refusal.status, refusal.headers["retry-after"]) == (429, "1")
+    assert "retry-after-ms" not in refusal.headers
+
+
+def test_the_receipt_names_the_deployment_and_why_it_is_not_the_first() -> None:
+    stayed = Ending(b"j" * 16, JobState.COMPLETED, 1, provider="gpu", model="team/llama")
+    assert receipt(stayed)["x-laneway-deployment"] == "gpu/team/llama"
+    assert "x-laneway-failover-reason" not in receipt(stayed)
+    moved = Ending(b"j" * 16, JobState.COMPLETED, 2, provider="gpu", model="\u6a21 1", reason="rate_limit")
+    assert receipt(moved)["x-laneway-deployment"] == "gpu/%E6%A8%A1 1"
+    assert (receipt(moved)["x-laneway-failover-reason"], receipt(moved)["x-laneway-attempts"]) == ("rate_limit", "2")

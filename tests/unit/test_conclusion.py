@@ -10,12 +10,14 @@ from providers.price import Price
 from router.decision import RetryPolicy
 from router.outcome import AttemptOutcome, CostBasis
 from router.routes import Deployment, Route
+from router.standing import Closed, Standing
 from store.claim import ClaimedJob
-from store.settlement import Completed, Failed, Requeued
+from store.settlement import Completed, Failed, Requeued, Settlement
 from workers.conclusion import Moment, conclude_answer, conclude_cut, conclude_failure, conclude_unsent
 
 PRICE = Price(150_000_000, 600_000_000)
 NOW = 1_000_000
+FREE = Standing()
 
 
 def deployment(provider: str) -> Deployment:
@@ -34,8 +36,12 @@ def job(**changes: object) -> ClaimedJob:
     return ClaimedJob(**(fields | changes))  # type: ignore[arg-type]
 
 
-def conclude(failure: Failure, **changes: object):  # type: ignore[no-untyped-def]
-    return conclude_failure(job(**changes), ROUTE, failure, RetryPolicy(), Moment(NOW, 0.0))
+def moment(standing: Standing = FREE, *, put_off_ms: int = 0, counts: bool = True) -> Moment:
+    return Moment(NOW, 0.0, lambda _: standing, lambda: put_off_ms, counts)
+
+
+def conclude(failure: Failure, at: Moment | None = None, **changes: object) -> Settlement:
+    return conclude_failure(job(**changes), ROUTE, failure, RetryPolicy(), at or moment())
 
 
 def test_an_answer_is_priced_from_its_usage() -> None:
@@ -65,7 +71,33 @@ def test_a_server_error_is_tried_again_in_the_same_queue() -> None:
 def test_a_failover_moves_to_the_same_kind_of_queue_of_the_next_provider() -> None:
     for queue, expected in (("one.batch", "two.batch"), ("one", "two")):
         verdict = conclude(Failure(ErrorClass.AUTH, "no key", 401), queue=queue).verdict
-        assert verdict == Requeued(expected, 1, NOW, 1, 0, 0)
+        assert verdict == Requeued(expected, 1, NOW, 1, 0, 0, tried=0b1)
+
+
+def test_a_job_moves_no_further_than_its_request_allows_whatever_its_route_says() -> None:
+    refused = Failure(ErrorClass.AUTH, "no key", 401)
+    assert isinstance(conclude(refused, failover="strict").verdict, Failed)
+    assert isinstance(conclude(refused, failover="same_model").verdict, Requeued)
+
+
+def test_a_job_waits_here_while_the_other_deployment_is_closed() -> None:
+    late = Failure(ErrorClass.RATE_LIMIT, "too many", 429, retry_after_ms=9_000)
+    assert conclude(late).verdict == Requeued("two.batch", 1, NOW, 0, 0, 0, tried=0b1)
+    closed = moment(Standing(Closed.FAILING, 30_000))
+    assert conclude(late, closed).verdict == Requeued("one.batch", 0, NOW + 9_000, 0, 1, 0)
+
+
+def test_a_repetition_waits_for_the_retry_budget_and_a_failover_does_not() -> None:
+    failure = Failure(ErrorClass.SERVER_ERROR, "boom", 500)
+    assert conclude(failure, moment(put_off_ms=700)).verdict == Requeued("one.batch", 0, NOW + 700, 1, 1, 0)
+    moved = conclude(failure, moment(put_off_ms=700), provider_tries=2).verdict
+    assert moved == Requeued("two.batch", 1, NOW, 1, 0, 0, tried=0b1)
+
+
+def test_a_refused_probe_is_not_counted_against_its_job() -> None:
+    refused = Failure(ErrorClass.RATE_LIMIT, "too many", 429)
+    verdict = conclude(refused, moment(counts=False), provider_tries=3).verdict
+    assert verdict == Requeued("one.batch", 0, NOW, 0, 3, 0)
 
 
 def test_a_final_failure_speaks_openais_error_shape() -> None:
@@ -89,8 +121,8 @@ def test_a_call_that_may_have_been_billed_is_exposure() -> None:
 
 
 def test_a_cut_call_goes_back_with_its_counts_and_counts_as_exposure() -> None:
-    settled = conclude_cut(job(tries=2, unknowns=1), NOW)
-    assert settled.verdict == Requeued("one.batch", 0, NOW, 2, 0, 1)
+    settled = conclude_cut(job(tries=2, unknowns=1, tried=0b10), NOW)
+    assert settled.verdict == Requeued("one.batch", 0, NOW, 2, 0, 1, tried=0b10)
     assert (settled.outcome, settled.cost_basis) == (AttemptOutcome.UNKNOWN, CostBasis.UNKNOWN)
 
 
@@ -102,5 +134,5 @@ def test_a_call_that_was_never_sent_costs_nothing_and_counts_nothing() -> None:
 
 def test_a_route_that_is_gone_fails_the_job() -> None:
     failure = Failure(ErrorClass.NOT_FOUND, "no provider serves it")
-    settled = conclude_failure(job(), None, failure, RetryPolicy(), Moment(NOW, 0.5))
+    settled = conclude_failure(job(), None, failure, RetryPolicy(), moment())
     assert isinstance(settled.verdict, Failed)

@@ -149,11 +149,7 @@ def test_planned_settings_are_no_settings_yet(section: type[Section]) -> None:
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("models: {a: {deployments: [{use: p/m, rpm: 5}]}}", "models.a.deployments[0].rpm"),
-        ("models: {a: {deployments: [{use: p/m, weight: 5}]}}", "models.a.deployments[0].weight"),
         ("models: {a: {deployments: [{use: p/m}], defaults: {}}}", "models.a.defaults"),
-        ("providers: {p: {tpm: 5}}", "providers.p.tpm"),
-        ("routing: {breaker: {}}", "routing.breaker"),
         ("model_list: []", "model_list"),
         ("broker: {url: embedded}", "broker"),
     ],
@@ -257,7 +253,7 @@ def test_the_page_on_configuration_names_every_setting(section: type[Section]) -
 
 
 def test_the_page_on_configuration_names_no_setting_that_does_not_exist() -> None:
-    page = (ROOT / "docs" / "config.md").read_text()
+    page, _, _ = (ROOT / "docs" / "config.md").read_text().partition("## The simulator")
     rows = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     known = {field.alias or name for section in sections() for name, field in section.model_fields.items()}
     assert rows <= known

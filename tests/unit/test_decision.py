@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from providers.failure import ErrorClass, Failure
 from router.decision import Decision, Failover, GiveUp, JobFacts, Retry, RetryPolicy, after, counted, decide
 from router.failure_rules import RULES, Here, Label
+from router.routing import Tier
 
 NOW = 1_700_000_000_000
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -20,15 +21,15 @@ FIRST = JobFacts(
     provider_tries=0,
     unknowns=0,
     route_index=0,
-    route_length=1,
     deadline_at_ms=NOW + 86_400_000,
 )
-WITH_FALLBACK = replace(FIRST, route_length=2)
+WITH_FALLBACK = replace(FIRST, onward=1)
 E = ErrorClass
 ONWARD = Failover(route_index=1, not_before_ms=NOW)
 TRANSIENT = [E.OVERLOADED, E.NETWORK, E.SERVER_ERROR, E.TIMEOUT]
 NOT_THERE = [E.AUTH, E.PERMISSION, E.BILLING, E.NOT_FOUND]
-FINAL = [E.BAD_REQUEST, E.CONTEXT_LENGTH, E.CONTENT_FILTER, E.BUDGET, E.CANCELLED, E.EXPIRED, E.POISON]
+MENDED_BY = {E.CONTEXT_LENGTH: Tier.CONTEXT_WINDOW, E.CONTENT_FILTER: Tier.CONTENT_POLICY}
+FINAL = [E.BAD_REQUEST, E.BUDGET, E.CANCELLED, E.EXPIRED, E.POISON]
 
 
 def failed(error_class: ErrorClass, *, retry_after_ms: int | None = None, unknown: bool = False) -> Failure:
@@ -41,7 +42,7 @@ def decided(failure: Failure, facts: JobFacts, policy: RetryPolicy = POLICY, *, 
 
 def test_the_table_has_a_rule_for_every_class() -> None:
     assert set(RULES) == set(ErrorClass)
-    assert {*TRANSIENT, *NOT_THERE, *FINAL, E.RATE_LIMIT, E.INVALID_RESPONSE, E.INTERNAL} == set(ErrorClass)
+    assert {*TRANSIENT, *NOT_THERE, *FINAL, *MENDED_BY, E.RATE_LIMIT, E.INVALID_RESPONSE, E.INTERNAL} == set(ErrorClass)
 
 
 @pytest.mark.parametrize("error_class", [*TRANSIENT, E.INTERNAL, E.RATE_LIMIT, E.INVALID_RESPONSE])
@@ -56,14 +57,14 @@ def test_after_three_tries_here_the_next_deployment_is_tried(error_class: ErrorC
 
 
 @pytest.mark.parametrize("error_class", TRANSIENT)
-def test_the_last_deployment_is_tried_until_the_tries_are_used_up(error_class: ErrorClass) -> None:
-    fourth = replace(WITH_FALLBACK, route_index=1, tries=3, provider_tries=3)
+def test_with_nowhere_to_go_a_deployment_is_tried_until_the_tries_are_used_up(error_class: ErrorClass) -> None:
+    fourth = replace(FIRST, route_index=1, tries=3, provider_tries=3, tried=0b1)
     assert isinstance(decided(failed(error_class), fourth), Retry)
     assert decided(failed(error_class), replace(fourth, tries=4)) == GiveUp(error_class)
 
 
-@pytest.mark.parametrize("error_class", NOT_THERE)
-def test_a_credential_or_model_that_is_refused_moves_on_at_once(error_class: ErrorClass) -> None:
+@pytest.mark.parametrize("error_class", [*NOT_THERE, *MENDED_BY])
+def test_a_refusal_that_only_another_deployment_mends_moves_on_at_once(error_class: ErrorClass) -> None:
     assert decided(failed(error_class), WITH_FALLBACK) == ONWARD
     assert decided(failed(error_class), FIRST) == GiveUp(error_class)
     assert decided(failed(error_class, retry_after_ms=1_000), FIRST) == GiveUp(error_class)
@@ -94,10 +95,25 @@ def test_a_long_retry_after_is_not_waited_out_while_another_deployment_is_left(e
 
 
 def test_rate_limits_use_up_no_tries_but_the_attempts_are_capped() -> None:
-    worn = replace(FIRST, tries=4, provider_tries=30, attempt=4_999)
+    worn = replace(FIRST, tries=4, provider_tries=3, attempt=4_999)
     assert isinstance(decided(failed(E.RATE_LIMIT), worn), Retry)
     assert counted(failed(E.RATE_LIMIT), worn).tries == 4
     assert decided(failed(E.RATE_LIMIT), replace(worn, attempt=5_000)) == GiveUp(E.RATE_LIMIT)
+
+
+def test_a_job_that_is_refused_again_and_again_while_others_are_served_ends() -> None:
+    ninth = replace(FIRST, provider_tries=8)
+    assert isinstance(decided(failed(E.RATE_LIMIT), ninth), Retry)
+    assert decided(failed(E.RATE_LIMIT), replace(ninth, provider_tries=9)) == GiveUp(E.RATE_LIMIT)
+    assert decided(failed(E.RATE_LIMIT), replace(ninth, provider_tries=9, onward=1)) == ONWARD
+    assert decided(failed(E.RATE_LIMIT), replace(ninth, provider_tries=9, onward=1, tried=0b10)) == GiveUp(E.RATE_LIMIT)
+
+
+def test_a_probe_that_is_refused_is_not_held_against_its_job() -> None:
+    tenth = replace(FIRST, provider_tries=9)
+    decision = decide(failed(E.RATE_LIMIT), tenth, POLICY, now_ms=NOW, jitter=0.0, counts=False)
+    assert decision == Retry(NOW)
+    assert after(failed(E.RATE_LIMIT), tenth, decision, counts=False) == tenth
 
 
 def test_a_stubborn_rate_limit_without_a_date_moves_on_once_the_backoff_is_long() -> None:
@@ -106,12 +122,13 @@ def test_a_stubborn_rate_limit_without_a_date_moves_on_once_the_backoff_is_long(
 
 
 @pytest.mark.parametrize(
-    ("earlier", "ceiling_ms"), [(0, 500), (1, 1_000), (2, 2_000), (6, 32_000), (7, 60_000), (99, 60_000)]
+    ("earlier", "ceiling_ms"), [(0, 500), (1, 1_000), (2, 2_000), (6, 32_000), (7, 60_000), (98, 60_000)]
 )
 def test_the_backoff_doubles_up_to_a_minute_with_full_jitter(earlier: int, ceiling_ms: int) -> None:
     facts = replace(FIRST, provider_tries=earlier)
-    assert decided(failed(E.RATE_LIMIT), facts, jitter=0.0) == Retry(NOW)
-    assert decided(failed(E.RATE_LIMIT), facts, jitter=0.5) == Retry(NOW + ceiling_ms // 2)
+    policy = RetryPolicy(max_identical=100)
+    assert decided(failed(E.RATE_LIMIT), facts, policy, jitter=0.0) == Retry(NOW)
+    assert decided(failed(E.RATE_LIMIT), facts, policy, jitter=0.5) == Retry(NOW + ceiling_ms // 2)
 
 
 @pytest.mark.parametrize("failure", [failed(E.TIMEOUT, unknown=True), failed(E.INVALID_RESPONSE)])
@@ -151,9 +168,24 @@ def test_a_wait_beyond_the_deadline_moves_on_or_expires() -> None:
 def test_failing_over_starts_the_count_at_the_new_deployment_and_keeps_the_rest() -> None:
     facts = replace(WITH_FALLBACK, attempt=3, tries=2, provider_tries=2)
     moved = after(failed(E.OVERLOADED), facts, ONWARD)
-    assert moved == replace(facts, tries=3, provider_tries=0, route_index=1)
+    assert moved == replace(facts, tries=3, provider_tries=0, route_index=1, tried=0b1, onward=None)
     stayed = after(failed(E.OVERLOADED), facts, Retry(NOW))
-    assert stayed == replace(facts, tries=3, provider_tries=3)
+    assert stayed == replace(facts, tries=3, provider_tries=3, onward=None)
+
+
+def test_a_deployment_that_failed_the_job_before_is_called_after_the_backoff_and_the_count_goes_on() -> None:
+    facts = replace(FIRST, route_index=2, tried=0b11, onward=0, provider_tries=4)
+    decision = decided(failed(E.RATE_LIMIT), facts)
+    assert decision == Failover(0, NOW + 4_000)
+    moved = after(failed(E.RATE_LIMIT), facts, decision)
+    assert moved == replace(facts, route_index=0, tried=0b111, onward=None, provider_tries=5)
+    late = replace(facts, deadline_at_ms=NOW + 4_000)
+    assert decided(failed(E.RATE_LIMIT), late) == GiveUp(E.EXPIRED)
+
+
+def test_an_error_of_ours_is_never_a_reason_to_leave() -> None:
+    worn = replace(WITH_FALLBACK, provider_tries=9, tries=2)
+    assert decided(failed(E.INTERNAL), worn) == GiveUp(E.INTERNAL)
 
 
 policies = st.builds(
@@ -164,6 +196,7 @@ policies = st.builds(
     base_delay_ms=st.integers(1, 2_000),
     max_delay_ms=st.integers(1, 120_000),
     max_attempts=st.integers(1, 60),
+    max_identical=st.integers(1, 15),
 )
 failures = st.builds(
     Failure,
@@ -176,32 +209,30 @@ failures = st.builds(
 
 def test_a_deployment_that_never_has_room_is_left_however_short_its_waits_are() -> None:
     hurried = replace(POLICY, max_delay_ms=100)
-    facts = replace(WITH_FALLBACK, provider_tries=hurried.max_waits - 2)
+    facts = replace(WITH_FALLBACK, provider_tries=hurried.max_identical - 2)
     assert isinstance(decided(failed(E.RATE_LIMIT, retry_after_ms=0), facts, hurried), Retry)
-    last = replace(facts, provider_tries=hurried.max_waits - 1)
+    last = replace(facts, provider_tries=hurried.max_identical - 1)
     assert decided(failed(E.RATE_LIMIT, retry_after_ms=0), last, hurried) == ONWARD
-    alone = replace(last, route_index=1)
-    assert isinstance(decided(failed(E.RATE_LIMIT, retry_after_ms=0), alone, hurried), Retry)
 
 
 def test_a_request_that_a_deployment_cannot_be_told_moves_on_at_once_and_ends_at_the_last_one() -> None:
     failure = replace(failed(E.BAD_REQUEST), inexpressible=True)
-    two = replace(FIRST, route_length=2)
-    assert decided(failed(E.BAD_REQUEST), two) == GiveUp(E.BAD_REQUEST)
-    assert decided(failure, two) == Failover(1, NOW)
-    assert decided(failure, replace(two, route_index=1)) == GiveUp(E.BAD_REQUEST)
+    assert decided(failed(E.BAD_REQUEST), WITH_FALLBACK) == GiveUp(E.BAD_REQUEST)
+    assert decided(failure, WITH_FALLBACK) == Failover(1, NOW)
+    assert decided(failure, replace(FIRST, route_index=1)) == GiveUp(E.BAD_REQUEST)
 
 
 jitters = st.floats(0, 1, exclude_max=True)
 any_facts = st.builds(
-    lambda index, more, **counts: JobFacts(route_index=index, route_length=index + more, **counts),
-    st.integers(0, 5),
-    st.integers(1, 4),
+    JobFacts,
     attempt=st.integers(1, 200),
     tries=st.integers(0, 10),
-    provider_tries=st.integers(0, 200),
+    provider_tries=st.integers(0, 20),
     unknowns=st.integers(0, 5),
+    route_index=st.just(2),
     deadline_at_ms=st.integers(NOW - 10_000, NOW + 1_000_000),
+    tried=st.integers(0, 15),
+    onward=st.none() | st.sampled_from([0, 1, 3]),
 )
 
 
@@ -212,37 +243,62 @@ def check_bounds(decision: Decision, failure: Failure, facts: JobFacts, now_ms: 
             assert RULES[failure.error_class].here is not Here.NEVER
         case Failover(route_index, not_before_ms):
             assert now_ms <= not_before_ms < facts.deadline_at_ms
-            assert facts.route_index < route_index < facts.route_length
+            assert route_index == facts.onward
             assert RULES[failure.error_class].failover
         case GiveUp(error_class):
             assert error_class in (failure.error_class, E.EXPIRED)
 
 
-@given(failures, any_facts, policies, jitters)
+@given(failures, any_facts, policies, jitters, st.booleans())
 def test_a_decision_is_always_made_and_stays_within_the_deadline_and_the_route(
-    failure: Failure, facts: JobFacts, policy: RetryPolicy, jitter: float
+    failure: Failure, facts: JobFacts, policy: RetryPolicy, jitter: float, counts: bool
 ) -> None:
-    check_bounds(decide(failure, facts, policy, now_ms=NOW, jitter=jitter), failure, facts, NOW)
+    decision = decide(failure, facts, policy, now_ms=NOW, jitter=jitter, counts=counts)
+    check_bounds(decision, failure, facts, NOW)
 
 
 @given(st.lists(st.tuples(failures, jitters), min_size=60, max_size=60), policies, st.integers(1, 5))
 def test_any_run_of_failures_ends_within_every_bound(
-    run: list[tuple[Failure, float]], policy: RetryPolicy, route_length: int
+    run: list[tuple[Failure, float]], policy: RetryPolicy, length: int
 ) -> None:
-    facts = replace(FIRST, route_length=route_length, deadline_at_ms=NOW + 10**12)
+    facts = replace(FIRST, deadline_at_ms=NOW + 10**12)
     now_ms = NOW
     for failure, jitter in run:
+        facts = replace(facts, onward=next_place(facts, length))
         decision = decide(failure, facts, policy, now_ms=now_ms, jitter=jitter)
         check_bounds(decision, failure, facts, now_ms)
         total = after(failure, facts, decision)
         if isinstance(decision, GiveUp):
             assert total.tries <= policy.max_tries
             assert total.unknowns <= policy.max_unknowns
+            assert total.provider_tries <= policy.max_identical
             return
         now_ms = decision.not_before_ms
         facts = replace(total, attempt=total.attempt + 1)
         assert facts.attempt <= policy.max_attempts
     pytest.fail("the job was still tried after more failures than it may have attempts")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+@pytest.mark.parametrize("error_class", E)
+def test_a_request_that_every_deployment_refuses_ends_after_a_known_number_of_calls(
+    error_class: ErrorClass, length: int
+) -> None:
+    facts, now_ms = replace(FIRST, deadline_at_ms=NOW + 10**12), NOW
+    for calls in range(1, POLICY.max_identical * (length + 1)):
+        facts = replace(facts, attempt=calls, onward=next_place(facts, length))
+        decision = decide(failed(error_class), facts, POLICY, now_ms=now_ms, jitter=0.9)
+        if isinstance(decision, GiveUp):
+            assert decision.error_class is error_class
+            return
+        facts, now_ms = after(failed(error_class), facts, decision), decision.not_before_ms
+    pytest.fail("it was still tried")
+
+
+def next_place(facts: JobFacts, length: int) -> int | None:
+    """The first other place that is new to the job, else the first other one."""
+    others = [place for place in range(length) if place != facts.route_index]
+    return next((place for place in others if not facts.tried >> place & 1), others[0] if others else None)
 
 
 def test_the_page_on_errors_agrees_with_the_table() -> None:
@@ -253,7 +309,7 @@ def test_the_page_on_errors_agrees_with_the_table() -> None:
     assert page == {
         error_class.value: [
             here[rule.here],
-            "yes" if rule.failover else "no",
+            f"`{rule.only}_fallbacks`" if rule.only else "yes" if rule.failover else "no",
             "yes" if rule.uses_try else "no",
             "yes" if rule.possibly_billed else "when it was sent",
             label[rule.label],

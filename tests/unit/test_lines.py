@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.routing import FailoverPolicy
 from workers.inspection import MOST_ERRORS, Inspection, repeats
 from workers.lines import InputError, LineTooLong, Request, parse_line, read_lines
 
@@ -57,6 +58,19 @@ def test_a_good_line_gives_its_request() -> None:
     assert isinstance(parsed, Request)
     assert (parsed.line, parsed.custom_id, parsed.model) == (3, "x-1", "m")
     assert parsed.body["messages"] == [{"role": "user", "content": "hi"}]
+
+
+def test_a_line_may_say_how_far_it_may_move_and_the_provider_never_sees_it() -> None:
+    parsed = parse_line(1, line(body={"model": "m", "messages": [1], "laneway": {"failover": "strict"}}), CHAT)
+    assert isinstance(parsed, Request)
+    assert (parsed.failover, parsed.body) == (FailoverPolicy.STRICT, {"model": "m", "messages": [1]})
+
+
+@pytest.mark.parametrize(("wish", "param"), [({"failover": "far"}, "failover"), ({"timeout_s": 5}, ""), (1, "")])
+def test_a_wish_that_a_line_cannot_have_is_an_error_of_the_line(wish: object, param: str) -> None:
+    parsed = parse_line(4, line(body={"model": "m", "messages": [1], "laneway": wish}), CHAT)
+    assert isinstance(parsed, InputError)
+    assert (parsed.line, parsed.param) == (4, f"body.laneway.{param}".rstrip("."))
 
 
 def test_blank_lines_and_a_byte_order_mark_are_fine() -> None:

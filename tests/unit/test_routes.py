@@ -109,7 +109,7 @@ def test_provider_and_model_resolve_without_any_file() -> None:
     assert (target.base_url, target.api_key) == ("https://alpha.example/v1", "ka")
     assert (target.total_timeout_ms, target.connect_timeout_ms) == (600_000, 10_000)
     assert target.quirks == {"system_role"}
-    assert (deployment.price, deployment.pricing_id, deployment.max_parallel_requests) == (None, "alpha-prices", 256)
+    assert (deployment.price, deployment.pricing_id, deployment.slots) == (None, "alpha-prices", 256)
 
 
 @pytest.mark.parametrize("name", ["alpha", "alpha/", "/m", "", "gamma/m", "nope/m", "alpha/a\nb", "alpha/" + "m" * 201])

@@ -73,8 +73,9 @@ def _error(refusal: Refusal) -> dict[str, Any]:
         case "model_not_found":
             return {"error": {"code": "DeploymentNotFound", "message": refusal.message}}
         case "rate_limit_exceeded":
-            wait = f"{refusal.message} Please retry after {refusal.retry_after_s} seconds."
-            return {"error": {"code": "429", "message": wait}}
+            wait_s = refusal.retry_after_s
+            wait = "" if wait_s is None else f" Please retry after {wait_s} seconds."
+            return {"error": {"code": "429", "message": refusal.message + wait}}
         case "content_filter":
             found = {
                 "code": "ResponsibleAIPolicyViolation",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from providers.simulator.answer import Answer
 from providers.simulator.chat import ChatRequest
 from providers.simulator.embedding import EmbeddingRequest
-from providers.simulator.limits import Permit
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal
 from providers.simulator.wire import Request
 

@@ -1,11 +1,14 @@
 """The face of OpenAI: `/v1/chat/completions` and `/v1/embeddings`."""
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
+from providers.limit import DAY_MS, Measure
 from providers.simulator import wire
 from providers.simulator.answer import Answer
 from providers.simulator.bill import Outcome
@@ -13,12 +16,21 @@ from providers.simulator.chat import ChatRequest, read_chat
 from providers.simulator.chunks import event, stream_events
 from providers.simulator.embedding import read_embedding
 from providers.simulator.faces.face import Asked, Headers
-from providers.simulator.limits import Permit
+from providers.simulator.gauge import Level
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal, bad_request
 from providers.simulator.wire import Request
 
 CHAT_PATH: Final = "/v1/chat/completions"
 EMBEDDINGS_PATH: Final = "/v1/embeddings"
+_MEASURES: Final[Mapping[Measure, str]] = MappingProxyType(
+    {
+        Measure.REQUESTS: "requests",
+        Measure.TOKENS: "tokens",
+        Measure.INPUT_TOKENS: "tokens-prompt",
+        Measure.OUTPUT_TOKENS: "tokens-generated",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +64,8 @@ class OpenAIFace:
 
     def refuse(self, refusal: Refusal, call_id: str) -> Answer:
         """Write the `error` object."""
-        wait = () if refusal.retry_after_s is None else (("retry-after", str(refusal.retry_after_s)),)
-        headers = (*wait, *refusal.headers)
+        waits = (("retry-after", refusal.retry_after_s), ("retry-after-ms", refusal.retry_after_ms))
+        headers = (*((name, str(wait)) for name, wait in waits if wait is not None), *refusal.headers)
         return Answer(refusal.status, (refusal.body(),), headers=headers, outcome=Outcome.REFUSED)
 
     def error_event(self, refusal: Refusal) -> bytes:
@@ -65,5 +77,16 @@ class OpenAIFace:
         return (("x-request-id", call_id),)
 
     def limits(self, permit: Permit) -> Headers:
-        """Return the `x-ratelimit-` headers."""
-        return permit.headers()
+        """Return the `x-ratelimit-` headers; Fireworks' names where input and output have limits of their own."""
+        return tuple(header for level in permit.levels for header in _told(level))
+
+
+def _told(level: Level) -> Headers:
+    """Return the three headers of one limit."""
+    name = _MEASURES[level.limit.measure] + ("-day" if level.limit.window_ms == DAY_MS else "")
+    full_ms = level.full_in_ms
+    return (
+        (f"x-ratelimit-limit-{name}", str(level.limit.amount)),
+        (f"x-ratelimit-remaining-{name}", str(level.remaining)),
+        (f"x-ratelimit-reset-{name}", f"{full_ms}ms" if full_ms < 1_000 else f"{full_ms / 1_000:.3f}s"),
+    )

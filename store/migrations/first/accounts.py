@@ -19,6 +19,9 @@ def create_accounts() -> None:
         optional_big("revoked_at_ms"),
         big("spent_nanousd"),
         big("reserved_nanousd"),
+        big("served"),
+        small("weight", default=1),
+        text("limits_json", nullable=True),
         PrimaryKeyConstraint("id"),
         UniqueConstraint("digest"),
     )
@@ -48,7 +51,7 @@ def create_accounts() -> None:
     create_index("idempotency_expiry", "idempotency", ["expires_at_ms"])
     op.create_table(
         "override",
-        text("name", 255),
+        text("name"),
         text("value_json", nullable=True),
         blob("key_id", 16),
         big("set_at_ms"),

@@ -54,8 +54,14 @@ def create_batches() -> None:
     create_index(
         "batch_open",
         "batch",
-        ["status", "handed_out_at_ms"],
+        ["status"],
         where="status IN ('validating', 'in_progress', 'finalizing', 'cancelling')",
+    )
+    create_index(
+        "batch_turn",
+        "batch",
+        ["key_id", "handed_out_at_ms", "id"],
+        where="status = 'in_progress' AND closing IS NULL",
     )
     op.create_table(
         "file",

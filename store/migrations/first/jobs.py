@@ -63,7 +63,24 @@ def create_jobs() -> None:
     )
     create_index("job_of_key", "job", ["key_id", "id"], where="batch_id IS NULL")
     create_index("job_unanswered", "job", ["body_hash"], where="body_hash IS NOT NULL")
-    create_index("job_due", "job", ["queue", "not_before_ms"], where="state = 'queued' AND slice_id IS NULL")
+    create_index(
+        "job_waiting",
+        "job",
+        ["queue", "key_id", "priority", "not_before_ms", "id"],
+        where="state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL",
+    )
+    create_index(
+        "job_called",
+        "job",
+        ["queue", "not_before_ms"],
+        where="state = 'queued' AND slice_id IS NULL AND published_at_ms IS NULL AND reply_to IS NOT NULL",
+    )
+    create_index(
+        "job_published",
+        "job",
+        ["queue", "published_at_ms"],
+        where="state = 'queued' AND slice_id IS NULL AND published_at_ms IS NOT NULL",
+    )
     create_index("job_line", "job", ["batch_id", "line_no"], unique=True, where="batch_id IS NOT NULL")
     create_index("job_slice", "job", ["slice_id"], where="slice_id IS NOT NULL")
     op.create_table(
@@ -81,6 +98,7 @@ def create_jobs() -> None:
         small("route_index"),
         text("queue"),
         small("jobs"),
+        text("failover", 16, nullable=True),
         optional_big("published_at_ms"),
         small("publish_n", default=0),
         optional_big("claimed_at_ms"),
@@ -95,7 +113,10 @@ def create_jobs() -> None:
         where="published_at_ms IS NOT NULL AND claimed_at_ms IS NULL",
     )
     create_index(
-        "slice_waiting", "slice", ["queue", "batch_id", "id"], where="published_at_ms IS NULL AND claimed_at_ms IS NULL"
+        "slice_waiting",
+        "slice",
+        ["key_id", "batch_id", "route", "id"],
+        where="published_at_ms IS NULL AND claimed_at_ms IS NULL",
     )
     op.create_table(
         "attempt",

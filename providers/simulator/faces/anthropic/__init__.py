@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from providers.limit import MINUTE_MS
 from providers.simulator import wire
 from providers.simulator.answer import Answer
 from providers.simulator.chat import ChatRequest
@@ -16,7 +17,8 @@ from providers.simulator.faces.anthropic.request import read_messages
 from providers.simulator.faces.anthropic.stream import events
 from providers.simulator.faces.face import Asked, Headers
 from providers.simulator.faces.native import text_of
-from providers.simulator.limits import Permit
+from providers.simulator.gauge import Level
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal, bad_request
 from providers.simulator.wire import Request
 
@@ -60,10 +62,18 @@ class AnthropicFace:
         return (("request-id", f"req_{call_id}"),)
 
     def limits(self, permit: Permit) -> Headers:
-        """Return the `anthropic-ratelimit-` headers; the reset is a time of day."""
-        reset = datetime.now(UTC) + timedelta(milliseconds=permit.full_in_ms)
-        return (
-            ("anthropic-ratelimit-requests-limit", str(permit.limit)),
-            ("anthropic-ratelimit-requests-remaining", str(permit.remaining)),
-            ("anthropic-ratelimit-requests-reset", reset.strftime("%Y-%m-%dT%H:%M:%SZ")),
-        )
+        """Return the `anthropic-ratelimit-` headers of limits a minute; the reset is a time of day."""
+        now = datetime.now(UTC)
+        levels = (level for level in permit.levels if level.limit.window_ms == MINUTE_MS)
+        return tuple(header for level in levels for header in _told(level, now))
+
+
+def _told(level: Level, now: datetime) -> Headers:
+    """Return the three headers of one limit."""
+    name = f"anthropic-ratelimit-{level.limit.measure.replace('_', '-')}"
+    reset = now + timedelta(milliseconds=level.full_in_ms)
+    return (
+        (f"{name}-limit", str(level.limit.amount)),
+        (f"{name}-remaining", str(level.remaining)),
+        (f"{name}-reset", reset.strftime("%Y-%m-%dT%H:%M:%SZ")),
+    )

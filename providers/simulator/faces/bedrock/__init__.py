@@ -14,7 +14,7 @@ from providers.simulator.faces.bedrock.refusal import refuse
 from providers.simulator.faces.bedrock.request import read_converse
 from providers.simulator.faces.bedrock.signature import admits
 from providers.simulator.faces.face import Asked, Headers
-from providers.simulator.limits import Permit
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal
 from providers.simulator.wire import Request
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from providers.limit import Measure
 from providers.simulator import wire
 from providers.simulator.answer import Answer
 from providers.simulator.bill import Outcome
@@ -15,7 +16,7 @@ from providers.simulator.faces.cohere.request import read_v2
 from providers.simulator.faces.cohere.stream import error_event, events
 from providers.simulator.faces.face import Asked, Headers
 from providers.simulator.faces.native import text_of
-from providers.simulator.limits import Permit
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal
 from providers.simulator.wire import Request
 
@@ -51,10 +52,13 @@ class CohereFace:
         return (("x-debug-trace-id", call_id),)
 
     def limits(self, permit: Permit) -> Headers:
-        """Return the headers of trial keys."""
+        """Return the headers of trial keys, which tell of calls alone."""
+        level = next((one for one in permit.levels if one.limit.measure is Measure.REQUESTS), None)
+        if level is None:
+            return ()
         return (
-            ("x-trial-endpoint-call-limit", str(permit.limit)),
-            ("x-trial-endpoint-call-remaining", str(permit.remaining)),
+            ("x-trial-endpoint-call-limit", str(level.limit.amount)),
+            ("x-trial-endpoint-call-remaining", str(level.remaining)),
         )
 
 

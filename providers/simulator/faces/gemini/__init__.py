@@ -18,7 +18,7 @@ from providers.simulator.faces.gemini.answer import pieces_of, response
 from providers.simulator.faces.gemini.embedding import read_batch, read_single
 from providers.simulator.faces.gemini.refusal import blocked, error
 from providers.simulator.faces.gemini.request import read_contents
-from providers.simulator.limits import Permit
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal
 from providers.simulator.wire import Request
 

@@ -12,7 +12,7 @@ from providers.simulator.faces.face import Asked, Headers
 from providers.simulator.faces.native import text_of
 from providers.simulator.faces.ollama.answer import embed_response, lines, whole_response
 from providers.simulator.faces.ollama.request import read_api_chat, read_api_embed
-from providers.simulator.limits import Permit
+from providers.simulator.permit import Permit
 from providers.simulator.refusals import Refusal
 from providers.simulator.wire import Request
 

@@ -1,0 +1,73 @@
+"""The resources `/v1/queues` and `/admin/queues`: what waits where, and what holds it back."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Depends, Response
+
+from api.answers import json_answer
+from api.auth import Caller, Principal, authenticate, require_master
+from api.dependencies import ApiDependencies, Dependencies
+from api.limit_view import settings_of, view_limits
+from api.queue_object import Board, key_object, provider_object
+from router.live import Live
+from router.queues import batch_queue, interactive_queue
+from router.routes import RouteTable
+from router.scope import Scope, ScopeKind, deployment_scope, key_scope, provider_scope
+from store.queue_view import QueueView, view_queues
+
+
+def queues_router() -> APIRouter:
+    """The two views."""
+    router = APIRouter()
+    router.add_api_route(
+        "/v1/queues", list_all, methods=["GET"], response_model=None, dependencies=[Depends(authenticate)]
+    )
+    router.add_api_route(
+        "/admin/queues", list_for_operator, methods=["GET"], response_model=None, dependencies=[Depends(require_master)]
+    )
+    return router
+
+
+async def list_all(dependencies: Dependencies, caller: Caller) -> Response:
+    """Show the queues of all providers. Of other keys only sums are shown, and no model that only they use."""
+    return await _board(dependencies, caller, is_operator=False)
+
+
+async def list_for_operator(dependencies: Dependencies, caller: Caller) -> Response:
+    """Show the same with every deployment in use, and with the live edits."""
+    return await _board(dependencies, caller, is_operator=True)
+
+
+async def _board(dependencies: ApiDependencies, caller: Principal, *, is_operator: bool) -> Response:
+    providers = dependencies.routes.providers()
+    names = [queue(provider) for provider in providers for queue in (interactive_queue, batch_queue)]
+    live = await settings_of(dependencies, caller.key_id)
+    found = await dependencies.database.read(view_queues, names, caller.key_id)
+    models = _models(dependencies.routes, live, found, everyones=is_operator)
+    key = key_scope(caller.key_id)
+    limits = await view_limits(dependencies, live, _scopes(models), key)
+    board = Board(limits, found, shows_edits=is_operator)
+    return json_answer(
+        {
+            "object": "list",
+            "data": [provider_object(board, provider, each) for provider, each in models.items()],
+            "key": key_object(limits, key),
+        }
+    )
+
+
+def _models(routes: RouteTable, live: Live, found: QueueView, *, everyones: bool) -> dict[str, list[str]]:
+    """List the models of each provider: those of the file, the edited ones, and those in use."""
+    configured = [(d.provider, d.model) for route in routes.routes.values() for d in route.deployments]
+    edited = [tuple(scope.name.split("/", 1)) for scope in live.overrides if scope.kind is ScopeKind.DEPLOYMENT]
+    in_use = [each.deployment for each in found.running if everyones or each.own]
+    models: Mapping[str, dict[str, None]] = defaultdict(dict)
+    for provider, model in (*configured, *edited, *in_use):
+        models[provider][model] = None
+    return {provider: list(models[provider]) for provider in routes.providers()}
+
+
+def _scopes(models: Mapping[str, list[str]]) -> list[Scope]:
+    deployments = [deployment_scope(provider, model) for provider, each in models.items() for model in each]
+    return [*(provider_scope(provider) for provider in models), *deployments]

@@ -1,0 +1,75 @@
+"""`laneway queues`: asks a running server, and prints what it says."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cli.admin_api import AdminApi, read_key_file
+from cli.failure import CommandError
+from cli.master_key import FILE
+from cli.queue_table import edit_line, queue_lines
+from cli.run_file import running_url
+from cli.settings import Settings
+
+
+def find_server(settings: Settings, *, url: str | None, key_file: Path | None) -> AdminApi:
+    """Find the server and its master key: as named, else those of the `laneway up` of this data directory."""
+    found = url or running_url(settings.data_dir)
+    if found is None:
+        raise CommandError(f"no `laneway up` runs in {settings.data_dir}: start one, or name a server with --url")
+    own = settings.data_dir / FILE
+    if key_file is None and settings.master_key:
+        return AdminApi(found, settings.master_key)
+    if key_file is None and (url is not None or not own.exists()):
+        raise CommandError("this needs the server's master key: set LANEWAY_MASTER_KEY, or give --key-file")
+    return AdminApi(found, read_key_file(key_file or own))
+
+
+def show_all(admin: AdminApi, *, as_json: bool) -> None:
+    """Print all queues."""
+    providers = admin.ask("GET", "/admin/queues")["data"]
+    for line in [json.dumps(each) for each in providers] if as_json else queue_lines(providers):
+        print(line)
+
+
+def set_state(admin: AdminApi, name: str, verb: str, *, as_json: bool) -> None:
+    """Pause, resume or drain, and print how it stands."""
+    _print(admin.ask("POST", f"{_path(name)}/{verb}"), as_json)
+
+
+def set_limits(admin: AdminApi, name: str, given: Mapping[str, str], *, as_json: bool) -> None:
+    """Edit limits, written as on the command line, and print what is edited now."""
+    if not given:
+        raise CommandError("name a limit to set, such as --rpm 600 or --tpm none")
+    limits = {limit: _amount(limit, text) for limit, text in given.items()}
+    _print(admin.ask("PATCH", f"{_path(name)}/limits", limits), as_json)
+
+
+def clear_limits(admin: AdminApi, name: str, *, as_json: bool) -> None:
+    """Drop the edits of limits, and print how it stands."""
+    _print(admin.ask("DELETE", f"{_path(name)}/limits"), as_json)
+
+
+def _path(name: str) -> str:
+    provider, slash, model = name.partition("/")
+    if not provider or (slash and not model):
+        raise CommandError(f"{name!r} is neither a provider nor provider/model")
+    kind = "deployments" if slash else "providers"
+    return f"/admin/{kind}/{quote(name, safe='/')}"
+
+
+def _amount(limit: str, text: str) -> int | str | None:
+    """A whole number, None for `none`; dollars are left as they were written."""
+    if text == "none":
+        return None
+    if limit.startswith("usd"):
+        return text
+    if not (text.isascii() and text.replace("_", "").isdigit()):
+        raise CommandError(f"--{limit.replace('_', '-')} {text}: it is a whole number, or none")
+    return int(text)
+
+
+def _print(edit: dict[str, Any], as_json: bool) -> None:
+    print(json.dumps(edit) if as_json else edit_line(edit))

@@ -1,0 +1,112 @@
+"""The verbs of `laneway queues`: their flags. The work is `cli.queue_command`'s."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import Config, DataDir, Json, settings_of
+
+if TYPE_CHECKING:
+    from cli.admin_api import AdminApi
+
+Name = Annotated[str, typer.Argument(help="A provider, or provider/model.", metavar="NAME")]
+Server = Annotated[
+    str | None, typer.Option("--url", help="The server.  [default: the `laneway up` of the data directory]")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help="Holds the master key.  [default: LANEWAY_MASTER_KEY, or the data directory's]", metavar="FILE"),
+]
+
+
+_STATES = {
+    "pause": "Start no call there any more. What runs, runs on.",
+    "drain": "Send nothing new there; what was handed out is still called.",
+    "resume": "End a pause or a drain.",
+}
+
+
+def _limit(words: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(help=f"{words}; `none` for no limit.", metavar="N")
+    return option
+
+
+def queue_verbs() -> typer.Typer:
+    """Put the verbs together."""
+    verbs = typer.Typer(help="See, pause and limit queues.", no_args_is_help=True, rich_markup_mode=None)
+    for name, verb in (("list", show_all), ("set", edit), ("clear", clear)):
+        verbs.command(name)(verb)
+    for name, words in _STATES.items():
+        verbs.command(name, help=words)(_state_verb(name))
+    return verbs
+
+
+def show_all(
+    config: Config = None, data_dir: DataDir = None, url: Server = None, key_file: KeyFile = None, json: Json = False
+) -> None:
+    """List what waits where, and what holds it back."""
+    from cli.queue_command import show_all
+
+    show_all(_admin(config, data_dir, url, key_file), as_json=json)
+
+
+def _state_verb(verb: str) -> Callable[..., None]:
+    def set_it(
+        name: Name,
+        config: Config = None,
+        data_dir: DataDir = None,
+        url: Server = None,
+        key_file: KeyFile = None,
+        json: Json = False,
+    ) -> None:
+        from cli.queue_command import set_state
+
+        set_state(_admin(config, data_dir, url, key_file), name, verb, as_json=json)
+
+    return set_it
+
+
+def edit(
+    name: Name,
+    rpm: Annotated[str | None, _limit("Requests in any minute")] = None,
+    tpm: Annotated[str | None, _limit("Tokens in any minute")] = None,
+    input_tpm: Annotated[str | None, _limit("Input tokens in any minute")] = None,
+    output_tpm: Annotated[str | None, _limit("Output tokens in any minute")] = None,
+    rpd: Annotated[str | None, _limit("Requests in any 24 hours")] = None,
+    usd_per_minute: Annotated[str | None, _limit("Dollars in any minute")] = None,
+    max_parallel_requests: Annotated[str | None, _limit("Calls in flight, over all processes")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    url: Server = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Change limits now, until they are cleared. Those that are not named stay."""
+    from cli.queue_command import set_limits
+    from router.limit_names import LimitName
+
+    given = (rpm, tpm, input_tpm, output_tpm, rpd, usd_per_minute, max_parallel_requests)
+    limits = {limit.value: text for limit, text in zip(LimitName, given, strict=True) if text is not None}
+    set_limits(_admin(config, data_dir, url, key_file), name, limits, as_json=json)
+
+
+def clear(
+    name: Name,
+    config: Config = None,
+    data_dir: DataDir = None,
+    url: Server = None,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Go back to the limits of the configuration."""
+    from cli.queue_command import clear_limits
+
+    clear_limits(_admin(config, data_dir, url, key_file), name, as_json=json)
+
+
+def _admin(config: Path | None, data_dir: Path | None, url: str | None, key_file: Path | None) -> "AdminApi":
+    from cli.queue_command import find_server
+
+    return find_server(settings_of(config, data_dir), url=url, key_file=key_file)

@@ -1,0 +1,107 @@
+"""Wishes: what a caller asks of us, not of the model, in a request's own field `laneway`. Pure.
+
+One reading for all who take requests: completions, jobs, lines of batches.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from router.routing import FailoverPolicy, OnLimit
+from router.suggestion import did_you_mean
+
+OWN_FIELD = "laneway"
+"""The field of a request body that is ours; it is never sent on."""
+MOST_TIMEOUT_S = 86_400.0
+
+W = TypeVar("W", bound=StrEnum)
+
+
+class Wish(StrEnum):
+    """The names in the field."""
+
+    TIMEOUT_S = "timeout_s"
+    FAILOVER = "failover"
+    ON_LIMIT = "on_limit"
+
+
+LINE_WISHES = (Wish.FAILOVER,)
+"""What a line of a batch may ask for: it has its batch's time, and waits at limits in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for; None where nothing was said."""
+
+    timeout_s: float | None = None
+    """More than 0, at most a day."""
+    failover: FailoverPolicy | None = None
+    on_limit: OnLimit | None = None
+
+
+class BadWish(ValueError):
+    """Something that cannot be asked for; the message is a sentence for the caller."""
+
+    def __init__(self, message: str, param: str, code: str) -> None:
+        super().__init__(message)
+        self.param = param
+        """The field or header that is wrong."""
+        self.code = code
+        """A word of OpenAI's: invalid_type, invalid_value, unknown_parameter."""
+
+
+def take_wishes(body: dict[str, Any], allowed: Iterable[Wish] = tuple(Wish)) -> Wishes:
+    """Take our own field out of a request body and read it. Raises BadWish."""
+    own = body.pop(OWN_FIELD, None)
+    if own is None:
+        return Wishes()
+    if type(own) is not dict:
+        raise BadWish(f"Invalid '{OWN_FIELD}': it should be an object.", OWN_FIELD, "invalid_type")
+    known = list(allowed)
+    for name in own:
+        if name not in known:
+            hint = did_you_mean(name[:100], known) or f"there is {', '.join(known)}."
+            message = f"Unknown option '{OWN_FIELD}.{_shown(name)}': {hint}"
+            raise BadWish(message, OWN_FIELD, "unknown_parameter")
+    return Wishes(
+        timeout_s=_timeout(own.get(Wish.TIMEOUT_S)),
+        failover=chosen(own.get(Wish.FAILOVER), FailoverPolicy, _path(Wish.FAILOVER)),
+        on_limit=chosen(own.get(Wish.ON_LIMIT), OnLimit, _path(Wish.ON_LIMIT)),
+    )
+
+
+def chosen(value: object, words: type[W], param: str) -> W | None:
+    """Read one word of a closed set; None for null. Raises BadWish. `param` is where it stands."""
+    if value is None:
+        return None
+    if type(value) is not str or value not in set(words):
+        message = f"Invalid '{param}': it should be one of {', '.join(words)}."
+        raise BadWish(message, param, "invalid_type" if type(value) is not str else "invalid_value")
+    return words(value)
+
+
+def timeout(value: float, param: str) -> float:
+    """Check a time that a caller gives, in seconds. Raises BadWish."""
+    if not 0 < value <= MOST_TIMEOUT_S:  # also false for NaN
+        message = f"Invalid '{param}': it should be a number of seconds, more than 0 and at most {MOST_TIMEOUT_S:.0f}."
+        raise BadWish(message, param, "invalid_value")
+    return value
+
+
+def _timeout(value: object) -> float | None:
+    param = _path(Wish.TIMEOUT_S)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadWish(f"Invalid '{param}': it should be a number.", OWN_FIELD, "invalid_type")
+    return timeout(float(value), param)
+
+
+def _path(wish: Wish) -> str:
+    return f"{OWN_FIELD}.{wish}"
+
+
+def _shown(name: str) -> str:
+    """A name of the caller's, safe to print."""
+    return "".join(character if character.isprintable() else "?" for character in name[:100])

@@ -1,0 +1,46 @@
+-- The learned limit of requests a minute, where nobody tells one: additive growth is by time, a refusal cuts it.
+-- {amount, ceiling, at, cut_at, refused_at}; amounts may be fractions.
+
+local LEAST = 30
+local CUT_EVERY_MS = 5000
+local LONGEST_STEP_MS = 60000 -- idle time teaches nothing: a longer gap between two looks counts as this
+local QUICK, SLOW, BOLD = 1.05, 1.002, 1.02 -- a second: up to 97 % of the ceiling; beyond it; after long peace
+local PEACE_MS = 60000
+local BUSY_STEP_S = 5 -- bold only where somebody asks all the time
+local MOST_UNUSED = 2 -- it grows to this multiple of what was ever shown to work, and further only with use
+local LEAST_CUT = 0.8 -- while the rate still rises, the last minute's average is far below it
+
+local function grow(state, now)
+  local learned = state.learned
+  local left = math.min(LONGEST_STEP_MS, math.max(0, now - learned.at)) / 1000
+  local knee = learned.ceiling * 0.97
+  if learned.amount < knee then
+    local climb = math.min(left, math.log(knee / learned.amount) / math.log(QUICK))
+    learned.amount = learned.amount * QUICK ^ climb
+    left = left - climb
+  end
+  local is_peace = now - learned.refused_at > PEACE_MS and left < BUSY_STEP_S
+  local grown = learned.amount * (is_peace and BOLD or SLOW) ^ left
+  local most = MOST_UNUSED * math.max(learned.ceiling, used_in_minute(state, 'requests', now))
+  learned.amount = math.max(learned.amount, math.min(grown, most))
+  learned.at = now
+end
+
+-- A refusal: learn the limit from what was accepted in the last minute. While all is refused there is nothing to learn.
+local function cut(state, now, accepted, all_refused)
+  local learned = state.learned
+  if not learned then
+    local amount = math.max(accepted, LEAST)
+    state.learned = {amount = amount, ceiling = amount, at = now, cut_at = now, refused_at = now}
+    return
+  end
+  grow(state, now)
+  learned.refused_at = now
+  if all_refused or accepted < 1 or now - learned.cut_at < CUT_EVERY_MS then
+    return
+  end
+  local most = math.min(learned.amount, math.max(0.9 * accepted, LEAST_CUT * learned.amount))
+  learned.amount = math.max(1, most)
+  learned.ceiling = math.max(learned.amount, accepted)
+  learned.cut_at = now
+end

@@ -1,0 +1,39 @@
+"""A call: one attempt that has a slot, from its start to its end."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from providers.client import ProviderClient
+from providers.completion import Answer, Endpoint
+from providers.failure import Failure
+from store.claim import ClaimedJob
+from store.replies import Replies
+from store.settlement import Settlement
+from workers.gate import Gate
+from workers.streaming import Stream
+
+
+@dataclass(slots=True)
+class Call:
+    """One attempt that has a slot."""
+
+    job: ClaimedJob
+    gate: Gate
+    started_at_ms: int
+    sent: bool = False
+    """Whether the provider may have heard of it."""
+    reply: Answer | Failure | None = None
+    """What came of it; None while it runs, and when it was cut."""
+    stream: Stream | None = None
+    """Set while its chunks are relayed to a caller."""
+    task: asyncio.Task[Settlement] = field(init=False)
+
+    async def make(self, client: ProviderClient, replies: Replies, timeout_ms: int) -> Answer | Failure:
+        """Call the deployment, streamed where the caller wants the answer in events and waits for it."""
+        job, target = self.job, self.gate.deployment.target
+        if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
+            self.stream = Stream(job, job.reply_to, replies)
+            return await self.stream.run(client, target, timeout_ms)
+        return await client.call(
+            target, Endpoint(job.endpoint), job.body, attempt_id=f"{job.id.hex()}.{job.n}", timeout_ms=timeout_ms
+        )

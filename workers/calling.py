@@ -1,0 +1,93 @@
+"""Calling: all that a process needs to make calls - the engine, what it knows of limits, its connections."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from providers.client import ProviderClient
+from providers.limit import Demand
+from providers.prices import PriceBook
+from router.breaker import BreakerPolicy
+from router.decision import RetryPolicy
+from router.live import LiveRows, live_of
+from router.retry_budget import RetryBudgetPolicy
+from router.routes import Deployment, RouteTable
+from router.routing_schema import RoutingConfig
+from store.claim import ClaimedJob
+from store.database import Database
+from store.leases import mark_suspected
+from store.limits import LimitStore
+from store.replies import Replies
+from store.settlement import Settlement
+from workers.admission import Admission
+from workers.clock import Clock
+from workers.engine import Engine, EngineNeeds
+from workers.gate import Gate
+from workers.health import Health
+from workers.limit_watch import LimitWatch
+from workers.limiter import Limiter
+from workers.pricing import Pricing
+from workers.standings import Standings
+
+
+@dataclass(frozen=True, slots=True)
+class CallRules:
+    """What the configuration says of calls."""
+
+    routes: RouteTable
+    prices: PriceBook = field(default_factory=PriceBook)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    retry_budget: RetryBudgetPolicy = field(default_factory=RetryBudgetPolicy)
+
+    @staticmethod
+    def of(routes: RouteTable, routing: RoutingConfig) -> "CallRules":
+        """Take them from a configuration's section."""
+        return CallRules(
+            routes,
+            retry=routing.retry_policy(),
+            breaker=routing.breaker.policy(),
+            retry_budget=routing.retry_budget.policy(),
+        )
+
+
+class Calling:
+    """The calling part of a process; database and reply channels stay their owner's. Make it on the event loop."""
+
+    def __init__(
+        self,
+        process_id: bytes,
+        rules: CallRules,
+        database: Database,
+        replies: Replies,
+        state_url: str,
+        settle: Callable[[Settlement], None],
+    ) -> None:
+        self._database = database
+        self._client = ProviderClient()
+        self._buckets = LimitStore(state_url, process_id)
+        self._pricing = Pricing(rules.prices)
+        clock = Clock()
+        limiter = Limiter(self._buckets, live_of(rules.routes.limits, LiveRows()), clock.now_ms, self._demand)
+        self._health = Health(limiter, rules.breaker, rules.retry_budget, clock.now_ms)
+        self.standings = Standings(limiter, self._pricing.price, clock.now_ms)
+        admission = Admission(rules.routes.resolve, limiter, self._health, self.standings)
+        self._limiter = limiter
+        needs = EngineNeeds(rules.routes, self._pricing, self._client, rules.retry, replies, admission, clock)
+        self.engine = Engine(needs, settle, self._mark_suspected)
+        self.watch = LimitWatch(database, self._buckets, rules.routes, admission, self.engine)
+
+    def gate(self, deployment: Deployment, key_id: bytes) -> Gate:
+        """The gate of a deployment for one of our callers."""
+        return self._limiter.gate(deployment, key_id)
+
+    async def aclose(self) -> None:
+        """Say what is left to be said of limits, and close the connections."""
+        await self._limiter.close_down()
+        await self._buckets.aclose()
+        await self._client.aclose()
+
+    def _demand(self, gate: Gate, job: ClaimedJob) -> Demand:
+        return self._pricing.demand(gate.deployment, job, self._health.book(gate.deployment).estimate)
+
+    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
+        await self._database.write(mark_suspected, job_id, n)

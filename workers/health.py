@@ -1,0 +1,192 @@
+"""Health: what the end of a call says of its deployment and its provider, and what follows for those after it.
+
+A 429 holds the deployment for as long as it asks. Failures of the provider open its breaker. A refused credential
+and a used-up account close the deployment at once and for long; when a second deployment of the provider says the same
+before any call succeeded, the whole provider.
+"""
+
+import logging
+from collections.abc import Callable
+
+from providers.completion import Answer
+from providers.failure import ErrorClass, Failure
+from providers.limit import Limit, LimitReading, Measure
+from router.breaker import BreakerPolicy
+from router.retry_budget import RetryBudget, RetryBudgetPolicy
+from router.routes import Deployment
+from router.scope import Scope, provider_scope
+from router.standing import Closed
+from store.claim import ClaimedJob
+from store.limits import LimitSource
+from workers.book import Book
+from workers.gate import Gate
+from workers.limiter import Limiter
+
+_PROVIDERS_FAULT = frozenset(
+    {
+        ErrorClass.OVERLOADED,
+        ErrorClass.TIMEOUT,
+        ErrorClass.NETWORK,
+        ErrorClass.SERVER_ERROR,
+        ErrorClass.INVALID_RESPONSE,
+    }
+)
+_CREDENTIAL: dict[ErrorClass, tuple[Closed, int]] = {
+    ErrorClass.AUTH: (Closed.AUTH, 30_000),
+    ErrorClass.BILLING: (Closed.BILLING, 60_000),
+}
+_LITTLE_PERMILLE = 20
+_HEAR_MS = 200
+_log = logging.getLogger(__name__)
+
+
+class Health:
+    """Knows the deployments that this process calls; one per process."""
+
+    def __init__(
+        self, limiter: Limiter, breaker: BreakerPolicy, budget: RetryBudgetPolicy, now_ms: Callable[[], int]
+    ) -> None:
+        self._limiter = limiter
+        self._breaker_policy = breaker
+        self._budget_policy = budget
+        self._now_ms = now_ms
+        self._books: dict[Scope, Book] = {}
+        self._budgets: dict[str, RetryBudget] = {}
+        self._refusing: dict[tuple[str, Closed], set[Scope]] = {}
+
+    def book(self, deployment: Deployment) -> Book:
+        """What is known of a deployment."""
+        known = self._books.get(deployment.scope)
+        if known is None:
+            known = self._books[deployment.scope] = Book(self._breaker_policy)
+        return known
+
+    def books(self) -> dict[Scope, Book]:
+        """The deployments that were called, those of an hour ago left out by `forget`."""
+        return self._books
+
+    def allowance(self, gate: Gate) -> int:
+        """How many more lines may start at a gate."""
+        return self.book(gate.deployment).allowance(self._now_ms())
+
+    def retry_delay_ms(self, provider: str) -> int:
+        """Take a repeated call out of a provider's budget; returns how long it has to be put off."""
+        return self._budget(provider).delay_ms(self._now_ms())
+
+    def started(self, gate: Gate, job: ClaimedJob) -> int:
+        """Note that a call starts; returns the time."""
+        now_ms = self._now_ms()
+        book = self.book(gate.deployment)
+        book.running += 1
+        book.started.note(now_ms)
+        if not job.provider_tries:
+            self._budget(gate.deployment.provider).called(now_ms)
+        return now_ms
+
+    def ended(self, gate: Gate, job: ClaimedJob, reply: Answer | Failure | None, started_ms: int) -> None:
+        """Note how a call ended; None for one that was cut or never sent."""
+        book = self.book(gate.deployment)
+        book.running -= 1
+        match reply:
+            case Answer():
+                book.answered(reply, job.body, self._now_ms() - started_ms, self._now_ms())
+                self._served(gate, started_ms)
+            case Failure(inexpressible=False):
+                self._failed(gate, reply, started_ms)
+        if reply is not None and reply.limits:
+            self._read(gate, reply.limits, self._now_ms() - started_ms)
+
+    def forget_quiet(self) -> None:
+        """Drop the books of deployments that had nothing to do for a minute and are not closed."""
+        now_ms = self._now_ms()
+        for scope, book in list(self._books.items()):
+            if not book.running and not book.started.per_minute(now_ms) and book.closed_since_ms is None:
+                del self._books[scope]
+
+    def _budget(self, provider: str) -> RetryBudget:
+        known = self._budgets.get(provider)
+        if known is None:
+            known = self._budgets[provider] = RetryBudget(self._budget_policy)
+        return known
+
+    def _served(self, gate: Gate, started_ms: int) -> None:
+        """The provider did its part: what was closed is open again."""
+        book = self.book(gate.deployment)
+        book.breaker.succeeded(self._now_ms())
+        for reason, _ in _CREDENTIAL.values():
+            self._refusing.pop((gate.deployment.provider, reason), None)
+        if book.closed_since_ms is not None and started_ms < book.closed_since_ms:
+            return  # it was on its way before the doors closed, and says nothing of now
+        book.opened()
+        for scope in (gate.scope, gate.provider):
+            if self._limiter.is_closed(scope):
+                self._limiter.succeeded(scope)
+
+    def _failed(self, gate: Gate, failure: Failure, started_ms: int) -> None:
+        if failure.error_class is ErrorClass.RATE_LIMIT:
+            self._refused(gate, failure, started_ms)
+        elif failure.error_class in _CREDENTIAL:
+            self._credential_refused(gate, failure)
+        elif failure.error_class not in _PROVIDERS_FAULT:
+            self._served(gate, started_ms)  # it answered, and what was wrong is not its fault
+        elif self.book(gate.deployment).breaker.failed(self._now_ms()) or self._is_probe(gate, started_ms):
+            self._close(gate, gate.scope, Closed.FAILING, self._breaker_policy.open_ms)
+            _log.warning("%s is failing (%s): its breaker is open", gate.scope, failure.error_class)
+
+    def _is_probe(self, gate: Gate, started_ms: int) -> bool:
+        since_ms = self.book(gate.deployment).closed_since_ms
+        return self._limiter.is_closed(gate.scope) and (since_ms is None or started_ms > since_ms)
+
+    def _refused(self, gate: Gate, failure: Failure, started_ms: int) -> None:
+        """Hold the deployment; refusals of calls that were on their way already say nothing new."""
+        book, now_ms = self.book(gate.deployment), self._now_ms()
+        book.started.note(now_ms, -1)
+        if book.closed_since_ms is not None and started_ms <= book.closed_since_ms:
+            return
+        book.opened()
+        book.closed(now_ms)
+        self._limiter.refused(
+            gate.scope,
+            retry_after_ms=failure.retry_after_ms,
+            per_minute=book.per_minute(now_ms),
+            has_limits=bool(self._known(gate)),
+        )
+
+    def _credential_refused(self, gate: Gate, failure: Failure) -> None:
+        reason, for_ms = _CREDENTIAL[failure.error_class]
+        provider = gate.deployment.provider
+        seen = self._refusing.setdefault((provider, reason), set())
+        seen.add(gate.scope)
+        scope = gate.scope if len(seen) == 1 else provider_scope(provider)
+        self._close(gate, scope, reason, for_ms)
+        _log.error("%s is closed: provider %s answered %s; see to its account", scope, provider, failure.error_class)
+
+    def _close(self, gate: Gate, scope: Scope, reason: Closed, for_ms: int) -> None:
+        book = self.book(gate.deployment)
+        book.opened()
+        book.closed(self._now_ms())
+        self._limiter.close(scope, reason, for_ms)
+
+    def _known(self, gate: Gate) -> tuple[Limit, ...]:
+        """The limits of a gate's provider and deployment that are configured, or that headers told."""
+        told = self._limiter.states.get(gate.scope)
+        gauges = [each for each in (told.gauges if told else ()) if each.source is LimitSource.HEADER]
+        heard = [Limit(gauge.measure, gauge.amount, gauge.window_ms) for gauge in gauges]
+        limits = (limit for each in gate.scopes[:2] for limit in each.limits)
+        configured = [limit for limit in limits if limit.measure is not Measure.PARALLEL]
+        return (*configured, *heard)
+
+    def _read(self, gate: Gate, readings: tuple[LimitReading, ...], age_ms: int) -> None:
+        """Pass on what headers say, where it is new or where little is left."""
+        known = {limit.measure: limit.amount for limit in self._known(gate)}
+        configured = {limit.measure for each in gate.scopes[:2] for limit in each.limits}
+        news = [
+            each
+            for each in readings
+            if (each.measure not in configured and each.limit and known.get(each.measure) != each.limit)
+            or (each.remaining is not None and each.limit and each.remaining * 1_000 < each.limit * _LITTLE_PERMILLE)
+        ]
+        book, now_ms = self.book(gate.deployment), self._now_ms()
+        if news and now_ms >= book.heard_at_ms + _HEAR_MS:
+            book.heard_at_ms = now_ms
+            self._limiter.learn(gate.scope, news, age_ms)

@@ -1,0 +1,105 @@
+"""Impatience: what becomes of jobs that got no permit. Most wait on; some need not, or must not.
+
+1. Who asked to be told at once (`on_limit: reject`) is told.
+2. Where another place of the route has room, a job goes there instead of waiting here for long: to another deployment
+   of its model soon, to another model only when its own would keep it for longer than our patience.
+3. Somebody waits, and what keeps the job is not a limit but a deployment that fails or refuses us: it fails, after the
+   same patience.
+4. Nobody waits, and the deployment is closed for long: the job goes back to SQL until then.
+
+Pure but for the choice of the place, which is handed in.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from providers.failure import ErrorClass
+from router.routing import PATIENCE_MS, OnLimit
+from router.standing import Closed
+from store.claim import ClaimedJob
+from store.limits import Binding, Grant
+
+SINGLE_WAITS_MS = 250
+"""How long a single job waits here rather than go to another deployment of its model."""
+LINE_WAITS_MS = 2_000
+
+_CLASSES: dict[Closed, ErrorClass] = {
+    Closed.RATE_LIMIT: ErrorClass.RATE_LIMIT,
+    Closed.FAILING: ErrorClass.OVERLOADED,
+    Closed.AUTH: ErrorClass.AUTH,
+    Closed.BILLING: ErrorClass.BILLING,
+    Closed.PAUSED: ErrorClass.OVERLOADED,
+    Closed.DRAINING: ErrorClass.OVERLOADED,
+}
+_BROKEN = frozenset({Closed.FAILING, Closed.AUTH, Closed.BILLING})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Tell the caller."""
+
+    reason: ErrorClass
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Go to another place of the route."""
+
+    place: int
+    reason: ErrorClass
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Go back to SQL until then."""
+
+    for_ms: int
+    reason: ErrorClass
+
+
+Leaving = Refused | Moved | Snoozed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One job at a gate that got no permit."""
+
+    job: ClaimedJob
+    wait_ms: int
+    """About how long it would wait here."""
+    on_limit: OnLimit
+    is_single: bool
+
+
+def reason_of(binding: Binding | None) -> ErrorClass:
+    """The error class of what keeps jobs waiting."""
+    return _CLASSES[binding.closed] if binding and binding.closed else ErrorClass.RATE_LIMIT
+
+
+def waits(jobs: Sequence[ClaimedJob], grant: Grant, per_minute: int) -> Iterator[tuple[ClaimedJob, int]]:
+    """Pair the jobs of a gate, in their order, with about how long each will wait at the present pace."""
+    closed = grant.binding is not None and grant.binding.closed is not None
+    apart_ms = 0 if closed else 60_000 / max(per_minute, 60)
+    for n, job in enumerate(jobs):
+        yield job, round(grant.wait_ms + n * apart_ms)
+
+
+def leaving(waiting: Waiting, binding: Binding | None, elsewhere: Callable[[int], int | None]) -> Leaving | None:
+    """Say how a job leaves; None when it waits on.
+
+    `elsewhere(wait_ms)` names a better place for a job that would wait so long here, None where there is none.
+    """
+    reason = reason_of(binding)
+    if waiting.on_limit is OnLimit.REJECT:
+        return Refused(reason, waiting.wait_ms)
+    if waiting.wait_ms > (SINGLE_WAITS_MS if waiting.is_single else LINE_WAITS_MS):
+        place = elsewhere(waiting.wait_ms)
+        if place is not None:
+            return Moved(place, reason)
+    closed = binding.closed if binding else None
+    if closed is None or closed is Closed.PAUSED or waiting.wait_ms <= PATIENCE_MS:
+        return None
+    if waiting.job.reply_to is None:
+        return Snoozed(waiting.wait_ms, reason)
+    return Refused(reason, waiting.wait_ms) if closed in _BROKEN else None
