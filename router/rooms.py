@@ -81,6 +81,8 @@ class Rooms:
         self._published: Counter[Scope] = Counter()
         self._standings: dict[Scope, Standing] = {}
         self._full: set[tuple[str, FailoverPolicy | None]] = set()
+        self.full: set[str] = set()
+        """The routes that were found to have no room, not even for a line that may go as far as any."""
         for each in slices:
             self._unclaimed[each.queue] += each.jobs
             route = plan.resolve(each.route)
@@ -108,6 +110,8 @@ class Rooms:
         found = self._unknown() if route is None else self._place(route, policy or route.failover)
         if found is None:
             self._full.add((name, policy))
+            if policy is FailoverPolicy.CHAIN:
+                self.full.add(name)
         return found
 
     def has_any(self, name: str) -> bool:

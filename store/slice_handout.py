@@ -22,31 +22,40 @@ from store.tables import batch, slices
 from store.tables.columns import ID
 from store.waiting import unpublished_slice
 
-_MOST_KEYS = 1_000
+_MOST_KEYS = 10_000
 _MOST_ROUTES = 64
 """Of one batch at a time; the others follow when these are handed out."""
 _BATCHES = 32
 _SLICES = 16
 _NO_MODEL = ""
+"""Stands in the list of models without room, which must not be empty."""
 
 _OF_KEY = unpublished_slice() & (slices.c.key_id == bindparam("key"))
 _OF_BATCH = _OF_KEY & (slices.c.batch_id == bindparam("batch"))
-_KEYS = shares_of(distinct_values(slices.c.key_id, unpublished_slice(), most=_MOST_KEYS))
 _found = distinct_values(slices.c.route, _OF_BATCH, most=_MOST_ROUTES)
 _ROUTES = select(_found.c.value).where(_found.c.value.is_not(None))
-_WAITS = select(slices.c.id).where(
-    unpublished_slice(), slices.c.key_id == batch.c.key_id, slices.c.batch_id == batch.c.id
+_WAITS = (
+    select(slices.c.id)
+    .where(unpublished_slice(), slices.c.key_id == batch.c.key_id, slices.c.batch_id == batch.c.id)
+    .exists()
 )
+_RUNS = (
+    batch.c.status == literal_column(f"'{BatchStatus.IN_PROGRESS}'"),
+    batch.c.closing.is_(None),
+    batch.c.model.is_(None) | batch.c.model.not_in(bindparam("full", expanding=True)),
+    _WAITS,
+)
+"""The batches that may be handed out, those aside whose one model has no room."""
+_keys = distinct_values(slices.c.key_id, unpublished_slice(), most=_MOST_KEYS)
+_KEYS = shares_of(_keys)
+_SERVABLE = select(_keys.c.value).where(select(batch.c.id).where(batch.c.key_id == _keys.c.value, *_RUNS).exists())
 _TURNS = (
     select(batch.c.handed_out_at_ms, batch.c.id, batch.c.model)
     .where(
         batch.c.key_id == bindparam("key"),
-        batch.c.status == literal_column(f"'{BatchStatus.IN_PROGRESS}'"),
-        batch.c.closing.is_(None),
-        batch.c.model.is_(None) | batch.c.model.not_in(bindparam("full", expanding=True)),
+        *_RUNS,
         tuple_(batch.c.handed_out_at_ms, batch.c.id)
         > tuple_(bindparam("after_ms", type_=BigInteger), bindparam("after_id", type_=ID)),
-        _WAITS.exists(),
     )
     .order_by(batch.c.handed_out_at_ms, batch.c.id)
     .limit(literal_column(str(_BATCHES)))
@@ -97,13 +106,16 @@ class Chosen:
 
 def publish_slices(connection: Connection, now_ms: int, rooms: Rooms) -> list[Chosen]:
     """Mark the slices that there is room for as published, each at the deployment that was chosen for it."""
-    turns = Turns(Share(*row) for row in fetch(connection, _KEYS, {}))
-    lines: dict[bytes, _KeyLine] = {}
+    shares = [Share(*row) for row in fetch(connection, _KEYS, {})]
+    turns = Turns(shares)
+    lines = {share.key_id: _KeyLine(connection, share.key_id, rooms) for share in shares}
     chosen: list[Chosen] = []
+    full = 0
     while (key_id := turns.next()) is not None:
-        if key_id not in lines:
-            lines[key_id] = _KeyLine(connection, key_id, rooms)
-        found = lines[key_id].take()
+        if len(rooms.full) > full and len(lines) > 1:
+            full = len(rooms.full)
+            lines = {each: lines[each] for each in _servable(connection, rooms) if each in lines}
+        found = lines[key_id].take() if key_id in lines else None
         turns.took(found.jobs if found else 0)
         chosen += [found] if found else []
     if chosen:
@@ -112,6 +124,15 @@ def publish_slices(connection: Connection, now_ms: int, rooms: Rooms) -> list[Ch
         batches = sorted({each.batch_id for each in chosen})
         execute_many(connection, _SERVED, [{"b_id": each, "b_now": now_ms} for each in batches])
     return chosen
+
+
+def _servable(connection: Connection, rooms: Rooms) -> list[bytes]:
+    """List the keys that have more than lines of models without room: asked at once, not key by key."""
+    return [key_id for (key_id,) in fetch(connection, _SERVABLE, {"full": _full(rooms)})]
+
+
+def _full(rooms: Rooms) -> list[str]:
+    return [_NO_MODEL, *sorted(rooms.full)]
 
 
 def _mark(connection: Connection, now_ms: int, chosen: Sequence[Chosen]) -> None:
@@ -140,7 +161,6 @@ class _KeyLine:
         self._connection = connection
         self._key_id = key_id
         self._rooms = rooms
-        self._full = {_NO_MODEL}
         self._after: tuple[int, bytes] | None = (-1, b"")
         self._batches: deque[_BatchLine] = deque()
 
@@ -151,8 +171,6 @@ class _KeyLine:
             if found := line.take():
                 self._batches.append(line)
                 return found
-            if line.model is not None and not self._rooms.has_any(line.model):
-                self._full.add(line.model)
         return None
 
     def _read(self) -> bool:
@@ -160,7 +178,7 @@ class _KeyLine:
         if self._after is None:
             return False
         after_ms, after_id = self._after
-        values = {"key": self._key_id, "full": sorted(self._full), "after_ms": after_ms, "after_id": after_id}
+        values = {"key": self._key_id, "full": _full(self._rooms), "after_ms": after_ms, "after_id": after_id}
         rows = fetch(self._connection, _TURNS, values)
         self._after = (rows[-1][0], rows[-1][1]) if len(rows) == _BATCHES else None
         self._batches.extend(_BatchLine(self._connection, self._key_id, row[1], row[2], self._rooms) for row in rows)

@@ -181,13 +181,15 @@ def policy_of(job: ClaimedJob, route: Route) -> FailoverPolicy:
 
 
 def error_json(failure: Failure) -> str:
-    """Spell a failure in OpenAI's error shape."""
-    body = {
+    """Spell a failure in OpenAI's error shape; `retry_after_ms` beside it where it is known when to come again."""
+    body: dict[str, str | int | None] = {
         "message": _clean(failure.message),
         "type": _TYPES.get(failure.error_class, "server_error"),
         "param": _clean(failure.param),
         "code": _clean(failure.code) or failure.error_class.value,
     }
+    if failure.retry_after_ms:
+        body["retry_after_ms"] = failure.retry_after_ms
     return orjson.dumps(body).decode()
 
 

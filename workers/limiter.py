@@ -196,7 +196,10 @@ class Limiter:
         self._flushing = None
         used, self._used = self._used, {}
         for gate, (reserved, really) in used.items():
-            self._tell((), self._buckets.settle(gate.scopes, reserved, really))
+            if self._is_away:
+                self._here.settle(gate.scopes, reserved, really, self.now_ms(), living=self.living)
+            else:
+                self._tell((), self._buckets.settle(gate.scopes, reserved, really))
         counted = {
             each.scope: self.running[each.scope]
             for gate in self._gates.values()

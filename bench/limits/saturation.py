@@ -90,8 +90,8 @@ class Saturation:
             stand(providers, workers=self.workers) as one,
             one.backlog(self.lines(duration_s)) as backlog,
         ):
-            samples = _samples(one, backlog, duration_s)
-        return self.result(samples, ran_dry=samples[-1].at_s - samples[0].at_s < duration_s)
+            samples, ran_dry = _samples(one, backlog, duration_s)
+        return self.result(samples, ran_dry=ran_dry)
 
     def lines(self, duration_s: int) -> int:
         """How many lines keep all providers busy for this long, with some to spare."""
@@ -119,23 +119,26 @@ class Sample:
     limits: Mapping[str, Mapping[str, Any]]
 
 
-def _samples(one: Stand, backlog: Backlog, duration_s: int) -> list[Sample]:
-    """Look twice a second, from the first accepted call on, until the time is over or the batch is."""
-    samples, end_s = list[Sample](), time.monotonic() + _START_LIMIT_S
-    while time.monotonic() < end_s and (not samples or samples[-1].at_s < end_s):
-        sample = Sample(time.monotonic(), one.limit_stats())
-        if not any(counted["accepted"] for counted in sample.limits.values()):
-            time.sleep(_SAMPLE_S / 10)
-            continue
-        if samples and not backlog.left():
-            break
-        if not samples:
-            end_s = sample.at_s + duration_s + _SAMPLE_S
-        samples.append(sample)
+def _samples(one: Stand, backlog: Backlog, duration_s: int) -> tuple[list[Sample], bool]:
+    """Look twice a second, from the first accepted call on; returns too whether the batch ended before the time did."""
+    samples = [_first(one)]
+    while samples[-1].at_s < samples[0].at_s + duration_s:
         time.sleep(_SAMPLE_S)
-    if not samples:
-        raise RuntimeError(f"no call was accepted within {_START_LIMIT_S:.0f} s")
-    return samples
+        sample = Sample(time.monotonic(), one.limit_stats())
+        if not backlog.left():
+            return samples, True
+        samples.append(sample)
+    return samples, False
+
+
+def _first(one: Stand) -> Sample:
+    end_s = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < end_s:
+        sample = Sample(time.monotonic(), one.limit_stats())
+        if any(counted["accepted"] for counted in sample.limits.values()):
+            return sample
+        time.sleep(_SAMPLE_S / 10)
+    raise RuntimeError(f"no call was accepted within {_START_LIMIT_S:.0f} s")
 
 
 def _share(budget: Budget, first: Mapping[str, Any], last: Mapping[str, Any], measured_s: float) -> Share:

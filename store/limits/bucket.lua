@@ -40,7 +40,7 @@ local function pour(bucket, limit, till)
 end
 
 local function new_bucket(now)
-  return {level = 1e15, at = now, peak = 0, peak_till = 0, credit = 0, credit_till = 0, typical = 0}
+  return {level = 0, at = now, peak = 0, peak_till = 0, credit = 0, credit_till = 0, typical = 0}
 end
 
 local function fill(bucket, limit, now)

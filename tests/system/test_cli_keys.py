@@ -71,3 +71,12 @@ def test_an_unusable_life_time_is_exit_2(tmp_path: Path) -> None:
     done = run_cli(["keys", "create", "x", "--expires-in", "soon"], cwd=tmp_path)
     assert done.returncode == 2
     assert "--expires-in soon" in done.stderr
+
+
+def test_a_key_has_limits_of_its_own(where: list[str], tmp_path: Path) -> None:
+    flags = ["--rpm", "60", "--max-parallel-requests", "4", "--weight", "3"]
+    made = json.loads(run_cli(["keys", "create", "limited", *flags, "--json", *where], cwd=tmp_path).stdout)
+    assert (made["limits"], made["weight"]) == ({"rpm": 60, "max_parallel_requests": 4}, 3)
+    listed = run_cli(["keys", "list", *where], cwd=tmp_path).stdout
+    assert "rpm=60 max_parallel_requests=4 weight=3" in listed
+    assert run_cli(["keys", "create", "limited", "--rpm", "0", *where], cwd=tmp_path).returncode == 2

@@ -17,7 +17,7 @@ from store.leases import WorkerState, say_alive
 from store.limits.limit_store import LimitStore
 from store.limits.permit import Ask
 from store.limits.scope_state import Report
-from store.tables import batch
+from store.tables import batch, slices
 from tests.faults.schedules_rows import add_loaded_batch
 from tests.system.conftest import ApiServer
 
@@ -184,7 +184,7 @@ def test_limits_are_replaced_added_and_cleared(api: ApiServer) -> None:
         ("POST", "/admin/providers/zzzzzz/pause", None, 404, "GET /v1/queues"),
         ("POST", "/admin/deployments/gpo/x/pause", None, 404, "Did you mean 'gpu'"),
         ("POST", f"/admin/deployments/gpu/{'x' * 201}/pause", None, 400, "1 to 200 printable"),
-        ("POST", "/admin/deployments/gpu/a%0Ab/pause", None, 400, "1 to 200 printable"),
+        ("POST", "/admin/deployments/gpu/a%7Fb/pause", None, 400, "1 to 200 printable"),
         ("PUT", "/admin/providers/gpu/limits", {"rmp": 5}, 400, "did you mean 'rpm'"),
         ("PATCH", "/admin/providers/gpu/limits", {"rpm": 0}, 400, "greater than or equal to 1"),
         ("PATCH", "/admin/providers/gpu/limits", [], 400, "JSON object"),
@@ -217,7 +217,7 @@ def test_a_job_tells_its_place_and_that_no_worker_is_there(api: ApiServer) -> No
         assert (waiting(http, urgent) or {})["limited_by"] == "nothing"
         measure(api, lambda store: store.report([report(DEPLOYMENT, per_minute=60), report(GPU, waiting=1)], {}))
         assert waiting(http, second) == {
-            "position": 2, "limited_by": "gpu slots, 0 of 64 busy", "eta_s": 3,
+            "position": 2, "limited_by": "gpu slots, 0 of 256 busy", "eta_s": 3,
             "detail": "Raise max_parallel_requests, or start another worker.",
         }  # fmt: skip
         http.post(f"/v1/jobs/{second}/cancel").raise_for_status()
@@ -242,16 +242,22 @@ def test_a_claimed_job_waits_only_while_more_are_claimed_than_called(api: ApiSer
 
 def test_a_batch_tells_what_its_lines_wait_for(api: ApiServer) -> None:
     def planned(connection: Any, now_ms: int) -> bytes:
-        return add_loaded_batch(connection, now_ms, 4, routes=["small"])
+        made = add_loaded_batch(connection, now_ms, 4, routes=["small"])
+        connection.execute(slices.update().values(queue="gpu.batch"))
+        return made
 
     batch_id = api.write(planned)
     with api.http() as http:
-        http.post("/admin/deployments/gpu/llama/pause").raise_for_status()
         name = http.get("/v1/batches").json()["data"][0]["id"]
         assert raw_id(Prefix.BATCH, name) == batch_id
         found = http.get(f"/v1/batches/{name}").json()["laneway"]["waiting"]
-        assert found["position"] == 0
-        assert found["limited_by"] in ("gpu/llama is paused", "workers: nothing consumes the queue one.batch")
+        assert (found["position"], found["limited_by"]) == (0, "workers: nothing consumes the queue gpu.batch")
+        serve_queues(api, "gpu.batch")
+        measure(api, lambda store: store.report([report(DEPLOYMENT, per_minute=120)], {}))
+        assert http.get(f"/v1/batches/{name}").json()["laneway"]["waiting"]["eta_s"] == 2
+        http.post("/admin/deployments/gpu/llama/pause").raise_for_status()
+        found = http.get(f"/v1/batches/{name}").json()["laneway"]["waiting"]
+        assert (found["limited_by"], found["eta_s"]) == ("gpu/llama is paused", None)
         api.write(lambda connection, _now: connection.execute(batch.update().values(status="completed")) and None)
         assert http.get(f"/v1/batches/{name}").json()["laneway"]["waiting"] is None
 
