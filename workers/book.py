@@ -7,6 +7,8 @@ from workers.recent import Recent
 
 _FIRST_LINES = 64
 _LINES_AFTER_CLOSING = 16
+_LINES_A_SUCCESS = 3
+_LINE_EVERY_MS = 5
 _SHARE = 0.2
 
 
@@ -25,6 +27,7 @@ class Book:
         self._us_per_output_token: float | None = None
         self._succeeded = Recent()
         self._most_lines = _FIRST_LINES
+        self._unheard_since_ms: int | None = None
 
     @property
     def us_per_output_token(self) -> int | None:
@@ -36,9 +39,10 @@ class Book:
         return max(self.started.per_minute(now_ms), 0)
 
     def answered(self, answer: Answer, body: bytes, took_ms: int, now_ms: int) -> None:
-        """Learn from an answer. Every one lets one more line run at once beside the others."""
+        """Learn from an answer. Every one lets a few more lines run beside the others."""
         self._succeeded.note(now_ms)
-        self._most_lines += 1
+        self._most_lines = self._allowed(now_ms) + _LINES_A_SUCCESS
+        self._unheard_since_ms = None
         if answer.usage is None:
             return
         self.estimate.learn(body, answer.usage)
@@ -51,13 +55,23 @@ class Book:
         if self.closed_since_ms is None:
             self.closed_since_ms = now_ms
         self._most_lines = _LINES_AFTER_CLOSING
+        self._unheard_since_ms = None
 
     def opened(self) -> None:
         """Note that it takes calls again."""
         self.closed_since_ms = None
 
     def allowance(self, now_ms: int) -> int:
-        """How many more lines may start now. After a quiet minute it is as if nothing were known."""
+        """How many more lines may start now.
+
+        After a quiet minute it is as if nothing were known: a few begin, more as time passes without a refusal, and
+        many more with every answer. So a deployment that refuses everything is told by few calls.
+        """
         if not self.running and not self._succeeded.per_minute(now_ms):
             self._most_lines = min(self._most_lines, _FIRST_LINES)
-        return self._most_lines - self.running
+            self._unheard_since_ms = now_ms if self.closed_since_ms is None else None
+        return self._allowed(now_ms) - self.running
+
+    def _allowed(self, now_ms: int) -> int:
+        passed_ms = 0 if self._unheard_since_ms is None else now_ms - self._unheard_since_ms
+        return self._most_lines + passed_ms // _LINE_EVERY_MS

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint
 from providers.failure import Failure
+from router.routes import Deployment
 from store.claim import ClaimedJob
 from store.replies import Replies
 from store.settlement import Settlement
@@ -19,6 +20,8 @@ class Call:
 
     job: ClaimedJob
     gate: Gate
+    deployment: Deployment
+    """The one of the job's own route: another route's has the gate in common, but maybe not the price."""
     started_at_ms: int
     sent: bool = False
     """Whether the provider may have heard of it."""
@@ -30,7 +33,7 @@ class Call:
 
     async def make(self, client: ProviderClient, replies: Replies, timeout_ms: int) -> Answer | Failure:
         """Call the deployment, streamed where the caller wants the answer in events and waits for it."""
-        job, target = self.job, self.gate.deployment.target
+        job, target = self.job, self.deployment.target
         if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
             self.stream = Stream(job, job.reply_to, replies)
             return await self.stream.run(client, target, timeout_ms)

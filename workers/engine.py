@@ -103,9 +103,11 @@ class Engine:
         return (deployment.provider, deployment.model) if deployment else ("", "")
 
     def waiting(self) -> Counter[Scope]:
-        """Count the claimed jobs that have no slot yet, by the scope of their deployment."""
-        gates = (gate for lane in self.lanes.values() for gate in lane.gates())
-        return Counter({gate.scope: len(gate) for gate in gates})
+        """Count the claimed jobs that have no slot yet, by every scope that they belong to."""
+        found: Counter[Scope] = Counter()
+        for gate in (gate for lane in self.lanes.values() for gate in lane.gates()):
+            found.update({each.scope: len(gate) for each in gate.scopes})
+        return found
 
     def look_again(self) -> None:
         """Start what can start now: limits, closures or live settings have changed."""
@@ -196,7 +198,9 @@ class Engine:
 
     def _start(self, job: ClaimedJob, gate: Gate) -> None:
         self._admission.limiter.started(gate)
-        call = Call(job, gate, self._admission.health.started(gate, job))
+        deployment = self._deployment(job.route, job.route_index)
+        assert deployment is not None
+        call = Call(job, gate, deployment, self._admission.health.started(gate, job))
         call.task = asyncio.get_running_loop().create_task(self._conclude(call))
         call.task.add_done_callback(lambda _: self._ended(call))
         self._calls[job.id, job.n] = call
@@ -239,7 +243,7 @@ class Engine:
         job = call.job
         if self._is_stale(job) or not await self._may_try(job):
             return conclude_unsent(job, self.now_ms())
-        deployment = call.gate.deployment
+        deployment = call.deployment
         left_ms = job.deadline_at_ms - self.now_ms()
         if left_ms <= 0:
             return self._failed(job, Failure(ErrorClass.EXPIRED, "the time for this request ran out before its call"))
@@ -283,7 +287,8 @@ class Engine:
         return conclude_failure(job, self._routes.resolve(job.route), failure, self._policy, moment)
 
     def _used(self, call: Call, reserved: Demand) -> Demand | None:
-        """What a call really took out of its limits; nothing but itself when it was never sent, or failed."""
+        """What a call really took out of its limits; nothing but itself when it was never sent, or surely failed."""
         if isinstance(call.reply, Answer):
-            return self._pricing.used(call.gate.deployment, reserved, call.reply)
-        return Demand() if call.reply is not None or not call.sent else None
+            return self._pricing.used(call.deployment, reserved, call.reply)
+        is_unknown = call.sent and (call.reply is None or call.reply.outcome_unknown)
+        return None if is_unknown else Demand()

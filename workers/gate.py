@@ -85,7 +85,6 @@ class Gate:
     def rest(self, until_s: float) -> None:
         """Note that no permit is to be had before this time of the loop."""
         self._rests_until_s = until_s
-        self.wake.clear()
 
     def hurry(self) -> None:
         """Look again now: something has changed."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from providers.completion import Answer
 from providers.failure import ErrorClass, Failure
-from providers.limit import Limit, LimitReading, Measure
+from providers.limit import MINUTE_MS, Limit, LimitReading, Measure
 from router.breaker import BreakerPolicy
 from router.retry_budget import RetryBudget, RetryBudgetPolicy
 from router.routes import Deployment
@@ -31,6 +31,8 @@ _PROVIDERS_FAULT = frozenset(
         ErrorClass.INVALID_RESPONSE,
     }
 )
+_NOBODYS_FAULT = frozenset({ErrorClass.EXPIRED, ErrorClass.CANCELLED, ErrorClass.INTERNAL})
+"""The provider was not heard out: the call says nothing of it."""
 _CREDENTIAL: dict[ErrorClass, tuple[Closed, int]] = {
     ErrorClass.AUTH: (Closed.AUTH, 30_000),
     ErrorClass.BILLING: (Closed.BILLING, 60_000),
@@ -62,7 +64,7 @@ class Health:
         return known
 
     def books(self) -> dict[Scope, Book]:
-        """The deployments that were called, those of an hour ago left out by `forget`."""
+        """The deployments that were called lately, or are closed."""
         return self._books
 
     def allowance(self, gate: Gate) -> int:
@@ -123,26 +125,33 @@ class Health:
                 self._limiter.succeeded(scope)
 
     def _failed(self, gate: Gate, failure: Failure, started_ms: int) -> None:
-        if failure.error_class is ErrorClass.RATE_LIMIT:
-            self._refused(gate, failure, started_ms)
+        """Take in a failure; those of calls that were on their way before the doors closed say nothing new."""
+        book = self.book(gate.deployment)
+        is_refused = failure.error_class is ErrorClass.RATE_LIMIT
+        is_fault = failure.error_class in _PROVIDERS_FAULT
+        if is_refused:
+            book.started.note(self._now_ms(), -1)
+        if failure.error_class in _NOBODYS_FAULT:
+            return
+        if not is_refused and not is_fault and failure.error_class not in _CREDENTIAL:
+            self._served(gate, started_ms)  # it answered, and what was wrong is not its fault
+        elif book.closed_since_ms is not None and started_ms <= book.closed_since_ms:
+            return
+        elif is_refused:
+            self._refused(gate, failure)
         elif failure.error_class in _CREDENTIAL:
             self._credential_refused(gate, failure)
-        elif failure.error_class not in _PROVIDERS_FAULT:
-            self._served(gate, started_ms)  # it answered, and what was wrong is not its fault
-        elif self.book(gate.deployment).breaker.failed(self._now_ms()) or self._is_probe(gate, started_ms):
+        elif book.breaker.failed(self._now_ms()) or self._is_probed(gate):
             self._close(gate, gate.scope, Closed.FAILING, self._breaker_policy.open_ms)
             _log.warning("%s is failing (%s): its breaker is open", gate.scope, failure.error_class)
 
-    def _is_probe(self, gate: Gate, started_ms: int) -> bool:
-        since_ms = self.book(gate.deployment).closed_since_ms
-        return self._limiter.is_closed(gate.scope) and (since_ms is None or started_ms > since_ms)
+    def _is_probed(self, gate: Gate) -> bool:
+        found = self._limiter.closure(gate.scope)
+        return found is not None and found[0] is Closed.FAILING
 
-    def _refused(self, gate: Gate, failure: Failure, started_ms: int) -> None:
-        """Hold the deployment; refusals of calls that were on their way already say nothing new."""
+    def _refused(self, gate: Gate, failure: Failure) -> None:
+        """Hold the deployment."""
         book, now_ms = self.book(gate.deployment), self._now_ms()
-        book.started.note(now_ms, -1)
-        if book.closed_since_ms is not None and started_ms <= book.closed_since_ms:
-            return
         book.opened()
         book.closed(now_ms)
         self._limiter.refused(
@@ -178,15 +187,19 @@ class Health:
 
     def _read(self, gate: Gate, readings: tuple[LimitReading, ...], age_ms: int) -> None:
         """Pass on what headers say, where it is new or where little is left."""
-        known = {limit.measure: limit.amount for limit in self._known(gate)}
-        configured = {limit.measure for each in gate.scopes[:2] for limit in each.limits}
+        known = {(limit.measure, limit.window_ms): limit.amount for limit in self._known(gate)}
+        configured = {(limit.measure, limit.window_ms) for each in gate.scopes[:2] for limit in each.limits}
         news = [
             each
             for each in readings
-            if (each.measure not in configured and each.limit and known.get(each.measure) != each.limit)
+            if (_window(each) not in configured and each.limit and known.get(_window(each)) != each.limit)
             or (each.remaining is not None and each.limit and each.remaining * 1_000 < each.limit * _LITTLE_PERMILLE)
         ]
         book, now_ms = self.book(gate.deployment), self._now_ms()
         if news and now_ms >= book.heard_at_ms + _HEAR_MS:
             book.heard_at_ms = now_ms
             self._limiter.learn(gate.scope, news, age_ms)
+
+
+def _window(reading: LimitReading) -> tuple[Measure, int]:
+    return reading.measure, 0 if reading.measure is Measure.PARALLEL else reading.window_ms or MINUTE_MS

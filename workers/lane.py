@@ -23,6 +23,9 @@ _MOST_WAITING = 64
 _MOST_HELD = 512
 _MOST_BODY_BYTES = 64 << 20
 _MOST_ASKED = 128
+_APPROACH_S = 0.02
+_MOST_REST_MS = 1_000
+"""Lines that come meanwhile wake nobody, and another process may find a closed deployment open again."""
 
 
 class Doorman(Protocol):
@@ -65,6 +68,7 @@ class Lane:
         self._body_bytes = 0  # of all jobs here, waiting and running
         self._asked = 0  # slots kept for jobs whose permits are being asked for
         self._gates: dict[Gate, asyncio.Task[None] | None] = {}  # those with waiting jobs, and who serves them
+        self._approaching: asyncio.TimerHandle | None = None
         self._slotless: set[Gate] = set()  # those whose servers wait for a slot
         self._room = {lines: threading.Event() for lines in (False, True)}
         for room in self._room.values():
@@ -140,6 +144,17 @@ class Lane:
                     self._gates[gate] = asyncio.create_task(self._serve(gate))
         self._forget_empty()
         self._tell_room()
+        self._approach()
+
+    def _approach(self) -> None:
+        """Look again in a moment where slots are free and lines wait only because nothing is known of a deployment."""
+        held_back = any(gate.count(lines=True) and self._doorman.allowance(gate) <= 0 for gate in self._gates)
+        if held_back and self._approaching is None and not self._closed and self.in_flight < self.slots:
+            self._approaching = asyncio.get_running_loop().call_later(_APPROACH_S, self._approach_now)
+
+    def _approach_now(self) -> None:
+        self._approaching = None
+        self.pump()
 
     def _start_free(self, *, lines: bool) -> None:
         """Start jobs of one kind at the free gates, one of each in turn. Lines leave slots to single jobs that ask."""
@@ -160,8 +175,8 @@ class Lane:
         now_s = self._now_s()
         return sum(
             gate.count(lines=False)
-            for gate, server in self._gates.items()
-            if server is not None and not gate.rests(now_s)
+            for gate in self._gates
+            if not gate.is_free and not gate.rests(now_s)
         )
 
     def _go(self, gate: Gate, job: ClaimedJob) -> None:
@@ -172,14 +187,16 @@ class Lane:
         """Ask for permits for a gate's jobs until none wait, or until it is free."""
         try:
             while len(gate) and not gate.is_free and not self._closed:
+                gate.wake.clear()  # before it asks: what happens meanwhile counts
                 wait_ms = await self._ask(gate)
                 if wait_ms is None:
                     await self._wait_for_slot(gate)
                 elif wait_ms:
-                    gate.rest(self._now_s() + wait_ms / 1_000)
-                    self._tell_room()
+                    rest_s = min(wait_ms, _MOST_REST_MS) / 1_000
+                    gate.rest(self._now_s() + rest_s)
+                    self.pump()  # the slots that it asked for are others' again
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(wait_ms / 1_000):
+                        async with asyncio.timeout(rest_s):
                             await gate.wake.wait()
         finally:
             if gate in self._gates:
@@ -187,7 +204,6 @@ class Lane:
         self.pump()
 
     async def _wait_for_slot(self, gate: Gate) -> None:
-        gate.wake.clear()
         self._slotless.add(gate)
         try:
             await gate.wake.wait()

@@ -66,8 +66,9 @@ class LimitWatch:
             await self._read_settings()
         except StoreUnavailable as error:
             _log.info("live settings stay as they are, the database is away: %s", error)
+        asked_ms = self._limiter.now_ms()
         try:
-            self._limiter.update(await self._buckets.report(self._reports(), self._limits()))
+            self._limiter.update(await self._buckets.report(self._reports(), self._limits()), asked_ms)
         except AWAY as error:
             self._limiter.away(error)
         await self._seed()

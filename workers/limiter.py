@@ -57,7 +57,7 @@ class Limiter:
         self._reserved: dict[tuple[bytes, int], Demand] = {}
         self._used: dict[Gate, tuple[Demand, Demand]] = {}
         self._here = LocalBuckets()
-        self._closed_here: dict[Scope, tuple[Closed, int]] = {}  # why, and until when
+        self._closed_here: dict[Scope, tuple[Closed, int, int]] = {}  # why, until when, and since when
         self._unseeded: dict[tuple[Scope, Limit], None] = {}
         self._told: dict[asyncio.Task[None], tuple[Scope, ...]] = {}
         self._flushing: asyncio.TimerHandle | None = None
@@ -148,12 +148,11 @@ class Limiter:
         return grant
 
     def _take_here(self, gate: Gate, demands: tuple[Demand, ...], *, lines: bool) -> Grant:
-        """Keep to this process's share of what is configured, and to the closures that it saw itself."""
+        """Keep to this process's share of what is configured, and to the closures that it knows of."""
         now_ms = self.now_ms()
         for each in gate.scopes:
-            why, until_ms = self._closed_here.get(each.scope, (None, 0))
-            if now_ms < until_ms:
-                left_ms = until_ms - now_ms
+            why, left_ms = self.closure(each.scope) or (None, 0)
+            if left_ms:
                 return Grant(0, left_ms, Binding(each.scope, None, why, 0, 0, left_ms), is_probe=False)
         running = tuple(self.running[each.scope] for each in gate.scopes)
         granted, wait_ms = self._here.take(
@@ -250,19 +249,21 @@ class Limiter:
             return None
         return state.closed, max(state.closed_for_ms - (self.now_ms() - self._updated_ms), 0)
 
-    def update(self, states: dict[Scope, ScopeState]) -> None:
-        """Take in what all processes know. What this process closed itself is in it by now, or is over."""
+    def update(self, states: dict[Scope, ScopeState], asked_ms: int) -> None:
+        """Take in what all processes knew at that time. What this process closed before is in it, or is over."""
         now_ms = self.now_ms()
         self.states, self._updated_ms = states, now_ms
         self._closed_here = {
-            scope: (why, until_ms)
-            for scope, (why, until_ms) in self._closed_here.items()
-            if now_ms < until_ms and (scope not in states or states[scope].closed is not None)
+            scope: (why, until_ms, since_ms)
+            for scope, (why, until_ms, since_ms) in self._closed_here.items()
+            if now_ms < until_ms and (since_ms >= asked_ms or scope not in states or states[scope].closed is not None)
         }
         self.refresh()
 
     def _close_here(self, scope: Scope, reason: Closed, for_ms: int) -> None:
-        self._closed_here[scope] = (reason, self.now_ms() + for_ms)
+        now_ms = self.now_ms()
+        if now_ms + for_ms > self._closed_here.get(scope, (reason, now_ms, 0))[1]:  # never for shorter
+            self._closed_here[scope] = (reason, now_ms + for_ms, now_ms)
         for gate in self._gates.values():
             if any(each.scope == scope for each in gate.scopes):
                 gate.is_free = False

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,20 @@ async def test_an_end_tells_an_answer_and_its_absence_apart(replies: Replies, re
             await replies.send(me, Reply(ReplyKind.END, job, 1, state="completed", body=sent))
         await until(lambda: len(heard) == 3)
     assert [each.body for each in heard] == [body, b"", None]
+
+
+async def test_who_answers_and_why_is_told_with_the_first_event_and_with_the_end(
+    replies: Replies, redis_url: str
+) -> None:
+    me, job = new_id(), new_id()
+    kinds = ((ReplyKind.EVENT, ""), (ReplyKind.END, "failed"))
+    who = Reply(ReplyKind.EVENT, job, 2, provider="gpu", model="team/llama", reason="rate_limit", body=b"{}")
+    sent = [replace(who, kind=kind, state=state) for kind, state in kinds]
+    async with hearing(redis_url, me) as heard:
+        for each in sent:
+            await replies.send(me, each)
+        await until(lambda: len(heard) == 2)
+    assert heard == sent
 
 
 async def test_what_is_posted_at_once_keeps_its_order(replies: Replies, redis_url: str) -> None:

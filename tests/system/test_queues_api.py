@@ -17,7 +17,7 @@ from store.leases import WorkerState, say_alive
 from store.limits.limit_store import LimitStore
 from store.limits.permit import Ask
 from store.limits.scope_state import Report
-from store.tables import batch, slices
+from store.tables import batch, job, payload, slices
 from tests.faults.schedules_rows import add_loaded_batch
 from tests.system.conftest import ApiServer
 
@@ -279,3 +279,38 @@ def test_a_limited_key_sees_its_own_limits_and_what_they_hold_back(api: ApiServe
         wait = waiting(mine, hand_in(mine))
         assert wait is not None
         assert wait["limited_by"].startswith("this key's 429 cooldown")
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "headers", "kept"),
+    [
+        ({}, {}, {}, (None, None, 0)),
+        ({"laneway": {"failover": "strict"}}, {}, {"x-laneway-on-limit": "reject"}, ("strict", "reject", 0)),
+        ({}, {"laneway": {"on_limit": "wait"}}, {"x-laneway-on-limit": "reject"}, (None, "wait", 0)),
+        ({}, {"service_tier": "priority"}, {"x-laneway-failover": "same_model"}, ("same_model", None, 10)),
+        ({"priority": -3}, {"service_tier": "priority"}, {}, (None, None, -3)),
+    ],
+)
+def test_a_jobs_wishes_are_kept_with_it(
+    shared_api: ApiServer, more: dict[str, Any], body: dict[str, Any], headers: dict[str, str], kept: tuple[Any, ...]
+) -> None:
+    with shared_api.http() as http:
+        asked = {**JOB, "body": {**LLAMA, **body}, **more}
+        made = http.post("/v1/jobs", json=asked, headers=headers).raise_for_status().json()
+    job_id = raw_id(Prefix.JOB, made["id"])
+
+    def look(connection: Any, _now_ms: int) -> Any:
+        query = job.select().where(job.c.id == job_id)
+        row = connection.execute(query).one()
+        sent = connection.execute(payload.select().where(payload.c.job_id == job_id)).one().body
+        return (row.failover, row.on_limit, row.priority), json.loads(sent)
+
+    assert shared_api.write(look) == (kept, {**LLAMA, **{name: body[name] for name in body if name != "laneway"}})
+
+
+def test_a_job_that_asks_for_what_there_is_not_is_refused(shared_api: ApiServer) -> None:
+    with shared_api.http() as http:
+        answer = http.post("/v1/jobs", json={**JOB, "laneway": {"failover": "never"}})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "body.laneway.failover")
+        answer = http.post("/v1/embeddings", json={"model": "small", "input": "x"}, headers={"x-laneway-on-limit": "x"})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "x-laneway-on-limit")
