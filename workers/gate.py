@@ -48,11 +48,11 @@ class Gate:
         if is_batch(job.queue):
             self._lines.append(job)
             return
-        if not job.priority or not self._singles:
+        if not self._singles or self._singles[-1].priority >= job.priority:
             self._singles.append(job)
         else:
-            place = next((n for n, each in enumerate(self._singles) if each.priority < job.priority), None)
-            self._singles.insert(len(self._singles) if place is None else place, job)
+            place = next(n for n, each in enumerate(self._singles) if each.priority < job.priority)
+            self._singles.insert(place, job)
         self.wake.set()
 
     def count(self, *, lines: bool) -> int:

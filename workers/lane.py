@@ -173,11 +173,7 @@ class Lane:
 
     def _singles_to_ask(self) -> int:
         now_s = self._now_s()
-        return sum(
-            gate.count(lines=False)
-            for gate in self._gates
-            if not gate.is_free and not gate.rests(now_s)
-        )
+        return sum(gate.count(lines=False) for gate in self._gates if not gate.is_free and not gate.rests(now_s))
 
     def _go(self, gate: Gate, job: ClaimedJob) -> None:
         self.in_flight += 1
