@@ -9,17 +9,18 @@ from starlette.datastructures import Headers
 
 from api.errors import ApiError, bad_request, echo
 from providers.completion import Endpoint
+from router.choice import Chosen
 from router.queues import batch_queue, interactive_queue
 from router.routes import Route, RouteTable
 from router.routing import FailoverPolicy, OnLimit
-from router.wishes import OWN_FIELD, BadWish, Wishes, chosen, take_wishes
+from router.wishes import OWN_FIELD, BadWish, Wishes, take_wishes, word_of
 
 BODY_BYTES = 32 * 1024 * 1024
 """The largest request body of a completion; images are in it."""
 PRIORITY_TIER = 10
 """The priority of a request of the service tier `priority`."""
-Choose = Callable[[Route, FailoverPolicy | None], int]
-"""Chooses the deployment that a new job goes to first: its index in the route. None: the route's own policy holds."""
+Choose = Callable[[Route, FailoverPolicy | None], Chosen]
+"""Chooses the deployment that a new job goes to first. None: the route's own policy holds."""
 _FAILOVER = "x-laneway-failover"
 _ON_LIMIT = "x-laneway-on-limit"
 _INPUTS: dict[Endpoint, tuple[str, tuple[type, ...], str]] = {
@@ -47,13 +48,13 @@ class Asked:
     """By the service tier: higher goes first within its queue."""
     wishes: Wishes = field(default_factory=Wishes)
     """From our own field, then from our headers."""
-    route_index: int = 0
+    chosen: Chosen = field(default_factory=lambda: Chosen(0))
     """Which deployment of the route it goes to first."""
 
     @property
     def queue(self) -> str:
         """Where the job goes first."""
-        provider = self.route.deployments[self.route_index].provider
+        provider = self.route.deployments[self.chosen.place].provider
         return batch_queue(provider) if self.flex else interactive_queue(provider)
 
 
@@ -103,12 +104,12 @@ def settled(asked: Asked, headers: Headers, choose: Choose) -> Asked:
     """Add what our headers say, where the field says nothing, and choose the first deployment. Raises ApiError 400."""
     wishes = asked.wishes
     try:
-        failover = wishes.failover or chosen(headers.get(_FAILOVER), FailoverPolicy, _FAILOVER)
-        on_limit = wishes.on_limit or chosen(headers.get(_ON_LIMIT), OnLimit, _ON_LIMIT)
+        failover = wishes.failover or word_of(headers.get(_FAILOVER), FailoverPolicy, _FAILOVER)
+        on_limit = wishes.on_limit or word_of(headers.get(_ON_LIMIT), OnLimit, _ON_LIMIT)
     except BadWish as error:
         raise bad_wish(error) from None
     wishes = replace(wishes, failover=failover, on_limit=on_limit)
-    return replace(asked, wishes=wishes, route_index=choose(asked.route, failover))
+    return replace(asked, wishes=wishes, chosen=choose(asked.route, failover))
 
 
 def bad_wish(error: BadWish) -> ApiError:

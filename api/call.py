@@ -126,7 +126,8 @@ async def read_call(request: Request, endpoint: Endpoint) -> Call:
         body_hash=body_hash,
         attach=headers.get("x-stainless-retry-count", "0") != "0",
         idempotency=idempotency,
-        route_index=asked.route_index,
+        route_index=asked.chosen.place,
+        moved_for=asked.chosen.moved_for,
         failover=asked.wishes.failover,
         on_limit=asked.wishes.on_limit,
     )

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from api.asked import Choose
 from providers.limit import Limit
+from router.choice import Chosen
 from router.config import BatchLimits, WebhooksConfig
 from router.routes import RouteTable
 from router.scope import Scope
@@ -40,7 +41,7 @@ class ApiDependencies:
     """Takes one job into the database and to its queue. Raises StoreUnavailable."""
     has_room: Callable[[NewJob], bool] = field(kw_only=True, default=lambda _: False)
     """Whether this process could make this job's call itself right now, without its queue."""
-    choose: Choose = field(kw_only=True, default=lambda _route, _failover: 0)
+    choose: Choose = field(kw_only=True, default=lambda _route, _failover: Chosen(0))
     """Chooses the deployment that a new job goes to first."""
     replies: Replies
     """Where the answers of awaited jobs arrive."""

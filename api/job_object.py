@@ -7,7 +7,7 @@ import orjson
 from api.answers import seconds
 from providers.completion import Usage
 from router.cost import usd
-from router.move import move_of
+from router.move import move_of, place
 from router.outcome import AttemptOutcome
 from store.ids import Prefix, public_id
 from store.jobs import AttemptRow, JobRow
@@ -23,7 +23,6 @@ def listed_job(row: JobRow) -> dict[str, Any]:
 def job_object(row: JobRow, waiting: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write a job: every name always present, null where it does not apply. `waiting` says what it waits for."""
     served = next((each for each in row.attempts if each.outcome == AttemptOutcome.OK), None)
-    move = move_of([each for each in row.attempts if served is None or each.n <= served.n])
     return {
         "id": public_id(Prefix.JOB, row.id),
         "object": "job",
@@ -47,11 +46,23 @@ def job_object(row: JobRow, waiting: dict[str, Any] | None = None) -> dict[str, 
             "served_model": served.served_model if served else None,
             "provider": served.provider if served else None,
             "attempts": [_attempt(each) for each in row.attempts],
-            "failover": {"from": move.origin, "to": move.target, "reason": move.reason} if move else None,
+            "failover": _failover(row, served),
             "dropped_params": list(served.dropped_params) if served else [],
             "waiting": waiting,
         },
     }
+
+
+def _failover(row: JobRow, served: AttemptRow | None) -> dict[str, Any] | None:
+    """Where it was meant to go, where it went, and why; `from` is null when it was never sent there."""
+    attempts = [each for each in row.attempts if served is None or each.n <= served.n]
+    if row.moved_for is None or not attempts:
+        return None
+    move = move_of(attempts)
+    if move is None and len({place(each) for each in attempts}) > 1:
+        return None  # it came back
+    origin, target = (move.origin, move.target) if move else (None, place(attempts[-1]))
+    return {"from": origin, "to": target, "reason": row.moved_for}
 
 
 def _error(row: JobRow) -> dict[str, Any] | None:

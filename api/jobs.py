@@ -60,7 +60,8 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
         metadata_json=orjson.dumps(asked.metadata).decode() if asked.metadata else None,
         idempotency=read_idempotency(request.headers, caller.key_id, _ROUTE, body_hash),
         webhook=new_webhook(asked.webhook, dependencies),
-        route_index=completion.route_index,
+        route_index=completion.chosen.place,
+        moved_for=completion.chosen.moved_for,
         failover=completion.wishes.failover,
         on_limit=completion.wishes.on_limit,
     )

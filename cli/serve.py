@@ -19,8 +19,7 @@ from cli.settings import Settings, hands_off
 from cli.stop_request import StopRequest
 from cli.time_spans import worker_settings
 from cli.version import laneway_version
-from cli.wiring import no_provider_warning, open_asking, open_shared, redis_urls
-from router.routes import RouteTable
+from cli.wiring import Shared, no_provider_warning, open_asking, open_shared
 from workers.calling import CallRules
 from workers.handoff import HandOffSettings
 
@@ -49,7 +48,7 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
         if warning := no_provider_warning(shared.routes):
             _log.warning("%s", warning)
         request = StopRequest()
-        calls = _calls(settings, shared.routes)
+        calls = _calls(settings, shared)
         async with open_asking(
             shared.database,
             shared.broker_url,
@@ -68,6 +67,8 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
                 version=laneway_version(),
                 submit=asking.submitter.submit,
                 has_room=asking.submitter.has_room,
+                choose=asking.hand_off.send_to,
+                limit_states=asking.hand_off.limit_states,
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=settings.config.webhooks,
@@ -75,13 +76,15 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
             return await _run_uvicorn(create_app(dependencies), settings, listener, request)
 
 
-def _calls(settings: Settings, routes: RouteTable) -> HandOffSettings | None:
-    """What this process needs to make calls itself; None where it is not to."""
-    if not hands_off(settings.environ):
-        return None
-    rules = CallRules.of(routes, settings.config.routing)
-    _, state_url = redis_urls(settings)
-    return HandOffSettings(rules, state_url, worker=worker_settings(settings), version=laneway_version())
+def _calls(settings: Settings, shared: Shared) -> HandOffSettings:
+    """What this process needs to choose deployments, and to make calls itself where it is to."""
+    return HandOffSettings(
+        CallRules.of(shared.routes, settings.config.routing),
+        shared.state_url,
+        worker=worker_settings(settings),
+        version=laneway_version(),
+        makes_calls=hands_off(settings.environ),
+    )
 
 
 async def _run_uvicorn(app: object, settings: Settings, listener: socket.socket, request: StopRequest) -> int:

@@ -76,8 +76,8 @@ class Asking:
     """What an API process has to hand jobs to the workers and hear of them."""
 
     submitter: Submitter
-    hand_off: HandOff | None
-    """Set where this process makes calls itself."""
+    hand_off: HandOff
+    """Chooses deployments, hands out, and makes calls itself where it may."""
     replies: Replies
     signals: Signals
     api_id: bytes
@@ -89,24 +89,22 @@ async def open_asking(
     broker_url: str,
     state_url: str,
     *,
-    calls: HandOffSettings | None = None,
+    calls: HandOffSettings,
     grace_ms: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Asking]:
     """Open an API process's way to the workers. Redis need not be there.
 
-    With `calls` it makes calls itself while it has room; at the end those get what `grace_ms` says then.
+    Calls that it makes itself get what `grace_ms` says at the end.
     """
     publisher, replies, signals = Publisher(create_broker(broker_url)), Replies(state_url), Signals(state_url)
-    hand_off = None if calls is None else HandOff(database, publisher, replies, signals, calls)
+    hand_off = HandOff(database, publisher, replies, signals, calls)
     asking = Asking(Submitter(database, publisher, hand_off), hand_off, replies, signals, new_id())
-    if hand_off is not None:
-        await hand_off.begin()
+    await hand_off.begin()
     try:
         yield asking
     finally:
         await asking.submitter.close()
-        if hand_off is not None:
-            await hand_off.close(grace_ms())
+        await hand_off.close(grace_ms())
         publisher.close()
         await asking.replies.close()
         await asking.signals.close()

@@ -44,7 +44,9 @@ class Breaker:
         self._in_a_row += 1
         self._note(now_ms, failed=True)
         policy = self._policy
-        too_many = len(self._ends) >= policy.calls and self._failures * 1_000 >= len(self._ends) * policy.errors_permille
+        too_many = (
+            len(self._ends) >= policy.calls and self._failures * 1_000 >= len(self._ends) * policy.errors_permille
+        )
         if not too_many and self._in_a_row < policy.consecutive:
             return False
         self._ends.clear()

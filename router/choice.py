@@ -10,7 +10,8 @@
 
 `choose` says which is the best, by the first of these rules that tells two places apart:
 
-1. One that takes calls soon (it is not closed, and a call waits at most `PATIENCE_MS`) before one that does not.
+1. One that takes calls soon (it is open, or held by a rate limit, and a call waits at most `PATIENCE_MS`) before one
+   that does not.
 2. Among those that do, the model that was asked for before its first fallback, that before the second, and so on:
    another model answers only where every deployment of the earlier ones is closed, or would keep the call for too long.
 3. Then one with room (a call waits at most `ROOM_MS`) before one without, then the lower `order`.
@@ -22,6 +23,7 @@ What is still equal is drawn by weight.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from providers.failure import ErrorClass
 from router.deployment import Deployment
@@ -35,6 +37,16 @@ ROOM_MS = 100
 
 _BY_OPERATOR = (Closed.PAUSED, Closed.DRAINING)
 _UNKNOWN_COST = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Where a new job goes."""
+
+    place: int
+    moved_for: ErrorClass | None = None
+    """Why it does not go to the place that it would have gone to were all open; None when it does."""
+
 
 Rank = tuple[int, ...]
 StandingOf = Callable[[Deployment], Standing]
@@ -91,7 +103,7 @@ def _tiers(route: Route, policy: FailoverPolicy, after: ErrorClass | None, at: i
 
 
 def _is_soon(standing: Standing) -> bool:
-    return standing.closed is None and standing.wait_ms <= PATIENCE_MS
+    return standing.closed in (None, Closed.RATE_LIMIT) and standing.wait_ms <= PATIENCE_MS
 
 
 def _rank(route: Route, place: int, standing: Standing) -> Rank:
@@ -99,7 +111,7 @@ def _rank(route: Route, place: int, standing: Standing) -> Rank:
     if not _is_soon(standing):
         by_operator, patiences = standing.closed in _BY_OPERATOR, standing.wait_ms // PATIENCE_MS
         return 1, by_operator, 0 if by_operator else patiences, deployment.step, deployment.order, place
-    if standing.wait_ms > ROOM_MS:
+    if standing.wait_ms > ROOM_MS or standing.closed:
         return 0, deployment.step, 1, deployment.order, standing.wait_ms
     return 0, deployment.step, 0, deployment.order, *_merit(route.strategy, place, deployment, standing)
 

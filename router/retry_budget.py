@@ -39,7 +39,7 @@ class RetryBudget:
     def delay_ms(self, now_ms: int) -> int:
         """Take a repetition; returns how long it has to be put off."""
         self._add(now_ms, -1_000)
-        return 0 if self._level >= 0 else -(-self._level // self._policy.per_second)
+        return max(-(self._level // self._policy.per_second), 0)
 
     def _add(self, now_ms: int, amount: int) -> None:
         passed_ms = now_ms - (now_ms if self._now_ms is None else self._now_ms)

@@ -28,6 +28,8 @@ from router.standing import Closed, Standing
 
 _SLICES_AHEAD = 2
 """While one is claimed the next is on its way."""
+_SOON_MS = 2_000
+"""A rate limit that ends within this time keeps nothing from being handed out."""
 _MOMENT_MS = 60_000
 """A rate limit that ends within this time is waited out, not fled from."""
 
@@ -143,10 +145,11 @@ class Rooms:
         """How many more jobs a deployment may be given, by its own standing and its queue's window."""
         window = self.left(batch_queue(deployment.provider))
         standing = self._standing(deployment)
-        if standing.closed is not None:
+        held = standing.closed is Closed.RATE_LIMIT and standing.wait_ms <= _SOON_MS
+        if standing.closed is not None and not held:
             return 0
         ahead = max(_SLICES_AHEAD * self._plan.slice_jobs, standing.per_minute // 12, 2 * standing.in_flight)
-        waiting = standing.waiting if standing.wait_ms else 0
+        waiting = standing.waiting if standing.wait_ms or held else 0
         return min(ahead - self._published[deployment.scope] - waiting, window)
 
     def _standing(self, deployment: Deployment) -> Standing:

@@ -66,12 +66,12 @@ def take_wishes(body: dict[str, Any], allowed: Iterable[Wish] = tuple(Wish)) -> 
             raise BadWish(message, OWN_FIELD, "unknown_parameter")
     return Wishes(
         timeout_s=_timeout(own.get(Wish.TIMEOUT_S)),
-        failover=chosen(own.get(Wish.FAILOVER), FailoverPolicy, _path(Wish.FAILOVER)),
-        on_limit=chosen(own.get(Wish.ON_LIMIT), OnLimit, _path(Wish.ON_LIMIT)),
+        failover=word_of(own.get(Wish.FAILOVER), FailoverPolicy, _path(Wish.FAILOVER)),
+        on_limit=word_of(own.get(Wish.ON_LIMIT), OnLimit, _path(Wish.ON_LIMIT)),
     )
 
 
-def chosen(value: object, words: type[W], param: str) -> W | None:
+def word_of(value: object, words: type[W], param: str) -> W | None:
     """Read one word of a closed set; None for null. Raises BadWish. `param` is where it stands."""
     if value is None:
         return None

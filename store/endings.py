@@ -1,13 +1,11 @@
 """Endings: which of the jobs that somebody waits for have ended, and how."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from router.lifecycle import JOB_TERMINAL, JobState
-from router.move import Call, move_of
 from store.tables import AnyRow, attempt, job, result
 
 _LAST = func.coalesce(result.c.attempt_n, job.c.attempt)
@@ -15,18 +13,12 @@ _LAST = func.coalesce(result.c.attempt_n, job.c.attempt)
 _ENDED = (
     select(
         job.c.id, job.c.state, job.c.attempt, job.c.error_class, job.c.error_status, job.c.error_json,
-        job.c.cost_nanousd, attempt.c.provider, attempt.c.model, attempt.c.cost_basis, result.c.body,
-        _LAST.label("last"),
+        job.c.cost_nanousd, attempt.c.provider, attempt.c.model, attempt.c.cost_basis, result.c.body, job.c.moved_for,
     )
     .outerjoin(result, result.c.job_id == job.c.id)
     .outerjoin(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == _LAST))
     .where(job.c.id.in_(bindparam("ids", expanding=True)), job.c.state.in_(sorted(JOB_TERMINAL)))
 )  # fmt: skip
-_CALLS = (
-    select(attempt.c.job_id, attempt.c.n, attempt.c.provider, attempt.c.model, attempt.c.error_class)
-    .where(attempt.c.job_id.in_(bindparam("ids", expanding=True)))
-    .order_by(attempt.c.job_id, attempt.c.n)
-)
 _MOST = 500
 
 
@@ -49,31 +41,18 @@ class Ending:
     model: str | None = None
     """The name that was sent there."""
     reason: str | None = None
-    """Why it was not answered by the deployment that it was sent to first: an error class; None when it was."""
+    """Why it was not answered where it would have gone first: an error class; None when it was."""
     cost_nanousd: int | None = None
     """What is known of the job's cost; None when a part of it is not known."""
 
 
 def read_endings(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> list[Ending]:
     """Read how those of these jobs ended that have; the others are left out. At most 500 are looked at."""
-    rows = connection.execute(_ENDED, {"ids": list(job_ids[:_MOST])}).all()
-    reasons = _reasons(connection, {row.id: row.last for row in rows if row.last > 1})
-    return [_ending(row, reasons.get(row.id)) for row in rows]
+    rows = connection.execute(_ENDED, {"ids": list(job_ids[:_MOST])})
+    return [_ending(row) for row in rows]
 
 
-def _reasons(connection: Connection, last: Mapping[bytes, int]) -> dict[bytes, str]:
-    """Say why those of these jobs moved that did by their `last` attempt; a reason that nobody wrote is `unknown`."""
-    if not last:
-        return {}
-    calls: dict[bytes, list[Call]] = defaultdict(list)
-    for row in connection.execute(_CALLS, {"ids": list(last)}):
-        if row.n <= last[row.job_id]:
-            calls[row.job_id].append(row)
-    moves = {job_id: move_of(made) for job_id, made in calls.items()}
-    return {job_id: move.reason or "unknown" for job_id, move in moves.items() if move is not None}
-
-
-def _ending(row: AnyRow, reason: str | None) -> Ending:
+def _ending(row: AnyRow) -> Ending:
     return Ending(
         job_id=row.id,
         state=JobState(row.state),
@@ -84,6 +63,6 @@ def _ending(row: AnyRow, reason: str | None) -> Ending:
         error=row.error_json.encode() if row.error_json else None,
         provider=row.provider,
         model=row.model,
-        reason=reason,
+        reason=row.moved_for,
         cost_nanousd=None if row.cost_basis == "unknown" else row.cost_nanousd,
     )

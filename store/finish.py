@@ -62,6 +62,7 @@ _REQUEUE = (
         provider_tries=bindparam("b_provider_tries"),
         unknowns=bindparam("b_unknowns"),
         tried=bindparam("b_tried"),
+        moved_for=bindparam("b_moved_for"),
         published_at_ms=null(),
         **_COST,
     )
@@ -231,6 +232,7 @@ def _requeue(back: Requeued) -> dict[str, Any]:
         "b_provider_tries": back.provider_tries,
         "b_unknowns": back.unknowns,
         "b_tried": back.tried,
+        "b_moved_for": back.moved_for,
     }
 
 

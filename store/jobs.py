@@ -61,6 +61,8 @@ class JobRow:
     priority: int = 0
     not_before_ms: int = 0
     """It does not start before this."""
+    moved_for: str | None = None
+    """Why it is not where it would have gone first: an error class."""
     in_slice: bool = False
     """It waits together with other lines of its batch."""
 
@@ -149,6 +151,7 @@ def _job(row: AnyRow, body: bytes | None, attempts: list[AttemptRow]) -> JobRow:
         route_index=row.route_index,
         priority=row.priority,
         not_before_ms=row.not_before_ms,
+        moved_for=row.moved_for,
         in_slice=row.slice_id is not None,
     )
 

@@ -30,6 +30,8 @@ class Requeued:
     unknowns: int
     tried: int = 0
     """Bit n: the route's deployment n failed the job."""
+    moved_for: str | None = None
+    """Why it is not where it would have gone first: an error class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,6 @@ class Settlement:
     model: str = ""
     """The deployment's model, told likewise."""
     reason: str = ""
-    """Why the job is not at the deployment that it was sent to first, an error class; told likewise, never written."""
+    """Why the job is not where it would have gone first, an error class; told likewise."""
     events: int = 0
     """How many chunks of a stream went to that process before this end."""

@@ -54,6 +54,8 @@ class NewJob:
     """Who is told when it ends."""
     route_index: int = 0
     """Which deployment of the route was chosen; `queue` is its provider's."""
+    moved_for: str | None = None
+    """Why it is not sent where it would have gone first: an error class."""
     failover: str | None = None
     """`router.routing.FailoverPolicy`; None leaves it to the route."""
     on_limit: str | None = None
@@ -124,6 +126,7 @@ _INSERT_JOB = insert(job).values(
     reply_to=bindparam("b_reply_to"),
     ephemeral=bindparam("b_bodies"),
     notify=bindparam("b_notify"),
+    moved_for=bindparam("b_moved_for"),
     failover=bindparam("b_failover"),
     on_limit=bindparam("b_on_limit"),
     body_hash=bindparam("b_hash"),
@@ -136,7 +139,8 @@ def submit(
 ) -> list[Outcome]:
     """Make these jobs; returns what became of each, in order.
 
-    `marked` says that their messages are sent right after the commit; without it the next sweep hands them out. Those
+    `marked` says that the messages of those that somebody waits for are sent right after the commit; the others, and
+    without it all, are handed out in their keys' turn. Those
     of `hand_over` need no message: they are claimed in this very transaction.
     """
     outcomes: list[Outcome] = []
@@ -148,7 +152,9 @@ def submit(
             made.append((new, claimed))
         outcomes.append(before or Submitted(new.id, now_ms, claimed))
     rows = [
-        _job_row(new, now_ms) | _state_row(now_ms, claimed=claimed is not None, marked=marked) for new, claimed in made
+        _job_row(new, now_ms)
+        | _state_row(now_ms, claimed=claimed is not None, marked=marked and new.reply_to is not None)
+        for new, claimed in made
     ]
     execute_many(connection, _INSERT_JOB, rows)
     execute_many(connection, _INSERT_PAYLOAD, [{"b_id": new.id, "b_body": new.body} for new, _ in made])
@@ -213,6 +219,7 @@ def _claimed(new: NewJob, now_ms: int) -> ClaimedJob:
         reply_to=new.reply_to,
         priority=new.priority,
         failover=new.failover,
+        moved_for=new.moved_for,
         on_limit=new.on_limit,
         claimed_at_ms=now_ms,
         body=new.body,
@@ -245,6 +252,7 @@ def _job_row(new: NewJob, now_ms: int) -> dict[str, Any]:
         "b_bodies": int(new.bodies),
         "b_notify": int(new.webhook is not None),
         "b_index": new.route_index,
+        "b_moved_for": new.moved_for,
         "b_failover": new.failover,
         "b_on_limit": new.on_limit,
         "b_hash": new.body_hash,

@@ -35,8 +35,8 @@ class Book:
         return None if self._us_per_output_token is None else round(self._us_per_output_token)
 
     def per_minute(self, now_ms: int) -> int:
-        """How many of its calls were accepted in the last minute."""
-        return max(self.started.per_minute(now_ms), 0)
+        """How many of its calls are accepted in a minute: those of the last one, or the pace of its part so far."""
+        return max(self.started.pace(now_ms), 0)
 
     def answered(self, answer: Answer, body: bytes, took_ms: int, now_ms: int) -> None:
         """Learn from an answer. Every one lets a few more lines run beside the others."""

@@ -35,8 +35,8 @@ class Call:
         """Call the deployment, streamed where the caller wants the answer in events and waits for it."""
         job, target = self.job, self.deployment.target
         if job.stream and job.reply_to is not None and job.endpoint == Endpoint.CHAT:
-            self.stream = Stream(job, job.reply_to, replies)
-            return await self.stream.run(client, target, timeout_ms)
+            self.stream = Stream(job, target, job.reply_to, replies)
+            return await self.stream.run(client, timeout_ms)
         return await client.call(
             target, Endpoint(job.endpoint), job.body, attempt_id=f"{job.id.hex()}.{job.n}", timeout_ms=timeout_ms
         )

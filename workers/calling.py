@@ -1,10 +1,10 @@
 """Calling: all that a process needs to make calls - the engine, what it knows of limits, its connections."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from providers.client import ProviderClient
-from providers.limit import Demand
+from providers.limit import Demand, Limit
 from providers.prices import PriceBook
 from router.breaker import BreakerPolicy
 from router.decision import RetryPolicy
@@ -12,10 +12,11 @@ from router.live import LiveRows, live_of
 from router.retry_budget import RetryBudgetPolicy
 from router.routes import Deployment, RouteTable
 from router.routing_schema import RoutingConfig
+from router.scope import Scope
 from store.claim import ClaimedJob
 from store.database import Database
 from store.leases import mark_suspected
-from store.limits import LimitStore
+from store.limits import LimitStore, ScopeState
 from store.replies import Replies
 from store.settlement import Settlement
 from workers.admission import Admission
@@ -27,6 +28,8 @@ from workers.limit_watch import LimitWatch
 from workers.limiter import Limiter
 from workers.pricing import Pricing
 from workers.standings import Standings
+
+LimitStates = Callable[[Mapping[Scope, tuple[Limit, ...]]], Awaitable[dict[Scope, ScopeState]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ class Calling:
         needs = EngineNeeds(rules.routes, self._pricing, self._client, rules.retry, replies, admission, clock)
         self.engine = Engine(needs, settle, self._mark_suspected)
         self.watch = LimitWatch(database, self._buckets, rules.routes, admission, self.engine)
+
+    @property
+    def limit_states(self) -> LimitStates:
+        """Reads what all processes know of limits."""
+        return self._buckets.states
 
     def gate(self, deployment: Deployment, key_id: bytes) -> Gate:
         """The gate of a deployment for one of our callers."""

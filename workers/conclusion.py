@@ -131,7 +131,12 @@ def conclude_unsent(job: ClaimedJob, now_ms: int, reason: ErrorClass | None = No
 
 def conclude_moved(job: ClaimedJob, place: int, deployment: Deployment, reason: ErrorClass, now_ms: int) -> Settlement:
     """Send a job that would have to wait here to another place of its route: nothing is counted."""
-    back = replace(_back(job, now_ms), queue=moved(job.queue, deployment.provider), route_index=place)
+    back = replace(
+        _back(job, now_ms),
+        queue=moved(job.queue, deployment.provider),
+        route_index=place,
+        moved_for=job.moved_for or reason,
+    )
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id,
         verdict=back,
@@ -141,7 +146,9 @@ def conclude_moved(job: ClaimedJob, place: int, deployment: Deployment, reason: 
 
 
 def _back(job: ClaimedJob, now_ms: int) -> Requeued:
-    return Requeued(job.queue, job.route_index, now_ms, job.tries, job.provider_tries, job.unknowns, job.tried)
+    return Requeued(
+        job.queue, job.route_index, now_ms, job.tries, job.provider_tries, job.unknowns, job.tried, job.moved_for
+    )
 
 
 def _verdict(
@@ -155,17 +162,24 @@ def _verdict(
         facts = replace(facts, onward=_place_after(failure, facts, job, route, moment))
     decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter, counts=moment.counts)
     total = after(failure, facts, decision, counts=moment.counts)
+    queue, moved_for = job.queue, job.moved_for
     match decision:
         case Retry(not_before_ms):
-            queue = job.queue
             not_before_ms = max(not_before_ms, moment.now_ms + moment.retry_delay_ms())
         case Failover(index, not_before_ms):
             assert route is not None
-            queue = moved(job.queue, route.deployments[index].provider)
+            queue, moved_for = moved(job.queue, route.at(index).provider), job.moved_for or failure.error_class
         case GiveUp(error_class):
             return Failed(error_class, error_json(failure))
     return Requeued(
-        queue, total.route_index, not_before_ms, total.tries, total.provider_tries, total.unknowns, total.tried
+        queue,
+        total.route_index,
+        not_before_ms,
+        total.tries,
+        total.provider_tries,
+        total.unknowns,
+        total.tried,
+        moved_for,
     )
 
 

@@ -226,7 +226,10 @@ class Engine:
         """Hand on a settlement, with what a waiting caller is to be told beside it."""
         if job.reply_to is not None:
             provider, model = self.deployment_names(job.route, job.route_index)
-            settlement = replace(settlement, reply_to=job.reply_to, provider=provider, model=model, events=events)
+            settlement = replace(
+                settlement, reply_to=job.reply_to, provider=provider, model=model, reason=job.moved_for or "",
+                events=events,
+            )  # fmt: skip
         self._settle(settlement)
 
     def _cut_off(self, call: Call) -> Settlement:

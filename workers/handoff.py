@@ -11,6 +11,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from router.choice import Chosen
+from router.routes import Route
+from router.routing import FailoverPolicy
 from store.claim import Claimant, ClaimedJob
 from store.database import Database, StoreUnavailable
 from store.finish import Finish
@@ -19,7 +22,7 @@ from store.replies import Replies
 from store.settlement import Settlement
 from store.signals import Control, Signals
 from store.submission import NewJob
-from workers.calling import Calling, CallRules
+from workers.calling import Calling, CallRules, LimitStates
 from workers.finisher import Finisher
 from workers.handouts import HandOuts
 from workers.identity import Identity
@@ -44,6 +47,8 @@ class HandOffSettings:
     state_url: str
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     version: str = ""
+    makes_calls: bool = True
+    """Without it this process only chooses deployments and hands jobs out to the workers."""
 
 
 class HandOff:
@@ -61,6 +66,7 @@ class HandOff:
         self._calling = Calling(identity.id, settings.rules, database, replies, settings.state_url, self._finisher.add)
         self._engine = self._calling.engine
         self._routes = routes
+        self._makes_calls = settings.makes_calls
         self._hand_outs = HandOuts(database, publisher, routes, worker, self._calling.standings.offered)
         self._renewer = Renewer(database, self._engine, self._finisher, worker, identity)
         self._kept: Counter[str] = Counter()
@@ -73,11 +79,27 @@ class HandOff:
     async def begin(self) -> None:
         """Take jobs from now on, or from when the database is there."""
         self._signals.hear_here(self._heed)
-        with contextlib.suppress(StoreUnavailable):
-            await self._renewer.renew()
-            self._is_open = True
-        runs = (self._finisher.run, self._hand_outs.run, self._listen, self._renew, self._calling.watch.run)
+        runs = [self._hand_outs.run, self._listen, self._calling.watch.run]
+        if self._makes_calls:
+            with contextlib.suppress(StoreUnavailable):
+                await self._renewer.renew()
+                self._is_open = True
+            runs += [self._finisher.run, self._renew]
         self._loops = [asyncio.create_task(_unending(run)) for run in runs]
+
+    def send_to(self, route: Route, policy: FailoverPolicy | None) -> Chosen:
+        """Choose the deployment that a new job goes to first."""
+        return self._calling.standings.send_to(route, policy)
+
+    def want(self, queue: str) -> None:
+        """Have jobs handed out that nobody waits for: they take their turn with those of other keys."""
+        self._hand_outs.redis_is_up = True  # no sweep runs here to find out: it is tried each time
+        self._hand_outs.want(queue)
+
+    @property
+    def limit_states(self) -> LimitStates:
+        """Reads what all processes know of limits."""
+        return self._calling.limit_states
 
     def has_room(self, new: NewJob) -> bool:
         """Whether there is a slot for a job; not where its route is held, nor where nobody waits for it."""

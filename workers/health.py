@@ -17,7 +17,7 @@ from router.routes import Deployment
 from router.scope import Scope, provider_scope
 from router.standing import Closed
 from store.claim import ClaimedJob
-from store.limits import LimitSource
+from store.limits import LimitSource, Refusal
 from workers.book import Book
 from workers.gate import Gate
 from workers.limiter import Limiter
@@ -154,12 +154,13 @@ class Health:
         book, now_ms = self.book(gate.deployment), self._now_ms()
         book.opened()
         book.closed(now_ms)
-        self._limiter.refused(
-            gate.scope,
+        refusal = Refusal(
             retry_after_ms=failure.retry_after_ms,
-            per_minute=book.per_minute(now_ms),
+            per_minute=max(book.started.per_minute(now_ms), 0),
+            is_whole=book.started.is_whole(now_ms),
             has_limits=bool(self._known(gate)),
         )
+        self._limiter.refused(gate.scope, refusal)
 
     def _credential_refused(self, gate: Gate, failure: Failure) -> None:
         reason, for_ms = _CREDENTIAL[failure.error_class]

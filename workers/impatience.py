@@ -10,8 +10,9 @@
 Pure but for the choice of the place, which is handed in.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from providers.failure import ErrorClass
 from router.routing import PATIENCE_MS, OnLimit
@@ -23,14 +24,17 @@ SINGLE_WAITS_MS = 250
 """How long a single job waits here rather than go to another deployment of its model."""
 LINE_WAITS_MS = 2_000
 
-_CLASSES: dict[Closed, ErrorClass] = {
-    Closed.RATE_LIMIT: ErrorClass.RATE_LIMIT,
-    Closed.FAILING: ErrorClass.OVERLOADED,
-    Closed.AUTH: ErrorClass.AUTH,
-    Closed.BILLING: ErrorClass.BILLING,
-    Closed.PAUSED: ErrorClass.OVERLOADED,
-    Closed.DRAINING: ErrorClass.OVERLOADED,
-}
+CLASSES: Mapping[Closed, ErrorClass] = MappingProxyType(
+    {
+        Closed.RATE_LIMIT: ErrorClass.RATE_LIMIT,
+        Closed.FAILING: ErrorClass.OVERLOADED,
+        Closed.AUTH: ErrorClass.AUTH,
+        Closed.BILLING: ErrorClass.BILLING,
+        Closed.PAUSED: ErrorClass.OVERLOADED,
+        Closed.DRAINING: ErrorClass.OVERLOADED,
+    }
+)
+"""What a closure is called where failures are named."""
 _BROKEN = frozenset({Closed.FAILING, Closed.AUTH, Closed.BILLING})
 
 
@@ -74,7 +78,7 @@ class Waiting:
 
 def reason_of(binding: Binding | None) -> ErrorClass:
     """The error class of what keeps jobs waiting."""
-    return _CLASSES[binding.closed] if binding and binding.closed else ErrorClass.RATE_LIMIT
+    return CLASSES[binding.closed] if binding and binding.closed else ErrorClass.RATE_LIMIT
 
 
 def waits(jobs: Sequence[ClaimedJob], grant: Grant, per_minute: int) -> Iterator[tuple[ClaimedJob, int]]:

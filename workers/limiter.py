@@ -20,7 +20,7 @@ from router.routes import Deployment
 from router.scope import Scope, ScopeLimits, key_scope
 from router.standing import Closed
 from store.claim import ClaimedJob
-from store.limits import Ask, Binding, Gauge, Grant, LimitStore, ScopeState
+from store.limits import Ask, Binding, Gauge, Grant, LimitStore, Refusal, ScopeState
 from workers.gate import Gate
 
 AWAY = (RedisError, OSError, TimeoutError)
@@ -29,6 +29,7 @@ _MOST_GATES = 10_000
 _PLAIN = frozenset({Measure.REQUESTS, Measure.PARALLEL})
 _NO_DEMAND = Demand()
 _AGAIN_MS = 1_000
+_FIRST_HOLD_MS = 500
 _FLUSH_S = 0.05
 _log = logging.getLogger(__name__)
 
@@ -215,15 +216,10 @@ class Limiter:
         self._close_here(scope, reason, for_ms)
         self._tell((scope,), self._buckets.close(scope, reason, for_ms))
 
-    def refused(self, scope: Scope, *, retry_after_ms: int | None, per_minute: int, has_limits: bool) -> None:
+    def refused(self, scope: Scope, refusal: Refusal) -> None:
         """Take in a 429."""
-        self._close_here(scope, Closed.RATE_LIMIT, _AGAIN_MS if retry_after_ms is None else retry_after_ms)
-        self._tell(
-            (scope,),
-            self._buckets.refused(
-                scope, retry_after_ms=retry_after_ms, per_minute=per_minute, has_limits=has_limits
-            ),
-        )  # fmt: skip
+        self._close_here(scope, Closed.RATE_LIMIT, refusal.retry_after_ms or _FIRST_HOLD_MS)
+        self._tell((scope,), self._buckets.refused(scope, refusal))
 
     def succeeded(self, scope: Scope) -> None:
         """Take in that a scope that was closed serves calls again."""

@@ -8,13 +8,15 @@ import random
 from collections.abc import Callable, Sequence
 
 from providers.completion import Usage
+from providers.failure import ErrorClass
 from providers.price import Price
-from router.choice import choose, places
+from router.choice import Chosen, choose, places
 from router.cost import cost_nanousd
 from router.routes import Deployment, Route
 from router.routing import FailoverPolicy
 from router.scope import Scope, deployment_scope, provider_scope
 from router.standing import Closed, Standing
+from workers.impatience import CLASSES
 from workers.limiter import Limiter
 
 _TYPICAL = Usage(prompt_tokens=1_000, completion_tokens=500)
@@ -52,6 +54,18 @@ class Standings:
             us_per_output_token=own.us_per_output_token if own else None,
             typical_nanousd=self._typical_nanousd(deployment),
         )
+
+    def send_to(self, route: Route, policy: FailoverPolicy | None) -> Chosen:
+        """Choose the place that a new job goes to first."""
+        place = self.choose(route, policy) or 0
+        preferred = route.deployments[0]
+        if place == 0 or len(route.deployments) == 1:
+            return Chosen(place)
+        closed = self.of(preferred).closed
+        elsewhere = route.deployments[place]
+        if closed is None and elsewhere.step == preferred.step:
+            return Chosen(place)  # that is how its deployments share the work
+        return Chosen(place, ErrorClass.RATE_LIMIT if closed is None else CLASSES[closed])
 
     def choose(
         self, route: Route, policy: FailoverPolicy | None = None, *, among: Sequence[int] | None = None

@@ -7,6 +7,7 @@ what the caller has. When nobody hears the chunks any more, the call is cut and 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from providers.client import ProviderClient
 from providers.completion import Answer, Endpoint, Target
@@ -20,7 +21,7 @@ _LOOK_S = 0.5
 class Stream:
     """One streamed call of a job that somebody waits for."""
 
-    def __init__(self, job: ClaimedJob, listener: bytes, replies: Replies) -> None:
+    def __init__(self, job: ClaimedJob, target: Target, listener: bytes, replies: Replies) -> None:
         self.listener = listener
         """The API process that the chunks go to."""
         self.sent = 0
@@ -28,16 +29,17 @@ class Stream:
         self.is_unheard = False
         """Nobody hears the chunks any more."""
         self._job = job
+        self._target = target
         self._replies = replies
         self._deaf = False
 
-    async def run(self, client: ProviderClient, target: Target, timeout_ms: int) -> Answer | Failure:
+    async def run(self, client: ProviderClient, timeout_ms: int) -> Answer | Failure:
         """Make the call and relay its chunks. Cancelling it closes the provider's connection at once.
 
         Chunks that arrive together go out together; while they do, the next ones gather in the socket.
         """
         calling = client.stream(
-            target,
+            self._target,
             Endpoint(self._job.endpoint),
             self._job.body,
             attempt_id=f"{self._job.id.hex()}.{self._job.n}",
@@ -61,6 +63,9 @@ class Stream:
         if self._deaf:
             return True
         first = Reply(ReplyKind.EVENT, self._job.id, self._job.n, seq=self.sent)
+        if not self.sent:
+            target, reason = self._target, self._job.moved_for or ""
+            first = replace(first, provider=target.provider, model=target.model, reason=reason)
         self.sent += len(chunks)
         heard = await self._replies.send_events(self.listener, first, chunks)
         self._deaf = heard is None

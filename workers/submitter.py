@@ -37,7 +37,7 @@ class _Waiting:
 class Submitter:
     """Takes jobs into the database and to the queues; one per API process."""
 
-    def __init__(self, database: Database, publisher: Publisher, hand_off: HandOff | None = None) -> None:
+    def __init__(self, database: Database, publisher: Publisher, hand_off: HandOff) -> None:
         self._database = database
         self._hand_off = hand_off
         self._publisher = publisher
@@ -52,7 +52,7 @@ class Submitter:
         Whether its message was sent is told later, by `Submission.published`. After a failure to send, Redis is left
         alone for half a second: jobs of that time wait for the sweep.
         """
-        is_taken = self._hand_off is not None and self._hand_off.take(new)
+        is_taken = self._hand_off.take(new)
         waiting = _Waiting(new, asyncio.get_running_loop().create_future(), is_taken)
         self._waiting.append(waiting)
         if self._writer is None:
@@ -61,7 +61,7 @@ class Submitter:
 
     def has_room(self, new: NewJob) -> bool:
         """Whether a job handed in right now would be called by this process."""
-        return self._hand_off is not None and self._hand_off.has_room(new)
+        return self._hand_off.has_room(new)
 
     async def close(self) -> None:
         """Wait for what is being written and sent."""
@@ -105,16 +105,18 @@ class Submitter:
         for each, outcome in zip(group, outcomes, strict=True):
             self._start(each, outcome)
             if not each.outcome.done():
-                each.outcome.set_result(Submission(outcome, published if _needs_bell(outcome) else known))
-        self._ring([each.new for each in group], outcomes, published, marked=marked)
+                each.outcome.set_result(Submission(outcome, published if _needs_bell(each.new, outcome) else known))
+        self._ring(jobs, outcomes, published, marked=marked)
+        for queue in {new.queue for new, made in zip(jobs, outcomes, strict=True) if _waits_its_turn(new, made)}:
+            self._hand_off.want(queue)
 
     def _hand_over(self, group: Sequence[_Waiting]) -> HandOver | None:
         taken = frozenset(each.new.id for each in group if each.is_taken)
-        return HandOver(self._hand_off.claimant, taken) if self._hand_off is not None and taken else None
+        return HandOver(self._hand_off.claimant, taken) if taken else None
 
     def _start(self, waiting: _Waiting, outcome: Outcome) -> None:
         """Use the slot that was kept for a job, or give it back: the job may have been made before."""
-        if self._hand_off is None or not waiting.is_taken:
+        if not waiting.is_taken:
             return
         self._hand_off.give_back(waiting.new)
         if isinstance(outcome, Submitted) and outcome.claimed is not None:
@@ -122,7 +124,7 @@ class Submitter:
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         for each in group:
-            if self._hand_off is not None and each.is_taken:
+            if each.is_taken:
                 self._hand_off.give_back(each.new)
             if not each.outcome.done():
                 each.outcome.set_exception(error)
@@ -152,16 +154,21 @@ class Submitter:
             published.set_result(True)
 
 
-def _needs_bell(outcome: Outcome) -> bool:
-    return isinstance(outcome, Submitted) and outcome.claimed is None
+def _needs_bell(new: NewJob, outcome: Outcome) -> bool:
+    """Whether a job that was made is nobody's yet, and somebody waits for it."""
+    return isinstance(outcome, Submitted) and outcome.claimed is None and new.reply_to is not None
+
+
+def _waits_its_turn(new: NewJob, outcome: Outcome) -> bool:
+    return isinstance(outcome, Submitted) and new.reply_to is None
 
 
 def _messages(jobs: Sequence[NewJob], outcomes: Sequence[Outcome]) -> list[JobsMessage]:
-    """One message per queue for the jobs that were made and are nobody's yet."""
+    """One message per queue for the jobs whose callers wait."""
     by_queue: dict[str, list[bytes]] = {}
     now_ms = 0
     for new, outcome in zip(jobs, outcomes, strict=True):
-        if isinstance(outcome, Submitted) and outcome.claimed is None:
+        if isinstance(outcome, Submitted) and _needs_bell(new, outcome):
             by_queue.setdefault(new.queue, []).append(new.id)
             now_ms = outcome.created_at_ms
     return [JobsMessage(queue, tuple(job_ids), now_ms) for queue, job_ids in by_queue.items()]

@@ -1,7 +1,8 @@
 -- The learned limit of requests a minute, where nobody tells one: additive growth is by time, a refusal cuts it.
--- {amount, ceiling, at, cut_at, refused_at}; amounts may be fractions.
+-- {amount, ceiling, at, cut_at, refused_at, seen}; amounts may be fractions. `seen` is what was accepted in the minute
+-- before the last cut: the same figure twice is the limit itself.
 
-local LEAST = 30
+local LEAST_SEEN = 20 -- fewer accepted calls say nothing of a limit: that refusal only closes
 local CUT_EVERY_MS = 5000
 local LONGEST_STEP_MS = 60000 -- idle time teaches nothing: a longer gap between two looks counts as this
 local QUICK, SLOW, BOLD = 1.05, 1.002, 1.02 -- a second: up to 97 % of the ceiling; beyond it; after long peace
@@ -9,6 +10,7 @@ local PEACE_MS = 60000
 local BUSY_STEP_S = 5 -- bold only where somebody asks all the time
 local MOST_UNUSED = 2 -- it grows to this multiple of what was ever shown to work, and further only with use
 local LEAST_CUT = 0.8 -- while the rate still rises, the last minute's average is far below it
+local SAME, AT_LIMIT = 0.2, 0.96 -- two figures that differ by less are the same; what is then left of it
 
 local function grow(state, now)
   local learned = state.learned
@@ -27,11 +29,15 @@ local function grow(state, now)
 end
 
 -- A refusal: learn the limit from what was accepted in the last minute. While all is refused there is nothing to learn.
-local function cut(state, now, accepted, all_refused)
+-- A first limit is only taken from a whole minute: what was accepted in less of it says nothing of a minute's limit.
+local function cut(state, now, accepted, all_refused, is_whole)
   local learned = state.learned
   if not learned then
-    local amount = math.max(accepted, LEAST)
-    state.learned = {amount = amount, ceiling = amount, at = now, cut_at = now, refused_at = now}
+    if is_whole and accepted >= LEAST_SEEN and not all_refused then
+      state.learned = {
+        amount = accepted, ceiling = accepted, at = now, cut_at = now, refused_at = now, seen = accepted,
+      }
+    end
     return
   end
   grow(state, now)
@@ -39,8 +45,9 @@ local function cut(state, now, accepted, all_refused)
   if all_refused or accepted < 1 or now - learned.cut_at < CUT_EVERY_MS then
     return
   end
-  local most = math.min(learned.amount, math.max(0.9 * accepted, LEAST_CUT * learned.amount))
-  learned.amount = math.max(1, most)
+  local is_same = learned.seen and math.abs(accepted - learned.seen) <= SAME * learned.seen
+  local left = is_same and AT_LIMIT * accepted or math.max(0.9 * accepted, LEAST_CUT * learned.amount)
+  learned.amount = math.max(1, math.min(learned.amount, left))
   learned.ceiling = math.max(learned.amount, accepted)
-  learned.cut_at = now
+  learned.cut_at, learned.seen = now, accepted
 end

@@ -7,6 +7,7 @@ is away or silent for `_ANSWER_S`: the caller then goes by buckets of its own (`
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from router.scope import Scope, ScopeLimits, read_scope
 from router.standing import Closed
 from store.keyspace import LIMIT_SCOPES, limit_reports, limit_running, limit_state
 from store.limits.permit import MOST_DEMANDS, Ask, Binding, Grant
+from store.limits.refusal import Refusal
 from store.limits.scope_state import Gauge, LimitSource, Report, ScopeState
 from store.limits.script import Script
 from store.state_redis import connect_state
@@ -80,14 +82,12 @@ class LimitStore:
         argument = {"age_ms": age_ms, "readings": [_reading(each) for each in readings]}
         await self._run("learn", [limit_state(scope)], argument)
 
-    async def refused(self, scope: Scope, *, retry_after_ms: int | None, per_minute: int, has_limits: bool) -> None:
+    async def refused(self, scope: Scope, refusal: Refusal) -> None:
         """Close the scope after a 429, and learn a limit of requests a minute unless some limit is known.
 
-        `per_minute`: calls of this process that were accepted in the last minute. Refusals within 300 ms, and those
-        that come while it is closed, count once.
+        Refusals within 300 ms, and those that come while it is closed, count once.
         """
-        argument = {"retry_after_ms": retry_after_ms, "per_minute": per_minute, "has_limits": has_limits}
-        await self._run("refused", [limit_state(scope), limit_reports(scope)], argument)
+        await self._run("refused", [limit_state(scope), limit_reports(scope)], asdict(refusal))
 
     async def close(self, scope: Scope, reason: Closed, for_ms: int) -> None:
         """Close a scope for so long, a day at most; then one probe at a time goes through until one succeeds."""

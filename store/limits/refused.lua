@@ -1,5 +1,5 @@
 -- A provider answered 429. KEYS: the scope's state, its reports. ARGV[1]: JSON {now, process, retry_after_ms or null,
--- per_minute, has_limits}. Returns nothing.
+-- per_minute, is_whole, has_limits}. Returns nothing.
 
 local FIRST_WAIT_MS, MOST_WAIT_MS = 500, 15000
 
@@ -14,7 +14,7 @@ if wait == cjson.null or wait <= 0 then
 end
 if not asked.has_limits then
   local accepted = asked.per_minute + total_of_reports(KEYS[2], now, asked.process).per_minute
-  cut(state, now, accepted, was_shut or closure.strikes > 1)
+  cut(state, now, accepted, was_shut or closure.strikes > 1, asked.is_whole)
 end
 shut(closure, now, 'rate_limit', wait)
 save(KEYS[1], state)

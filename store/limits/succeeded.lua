@@ -3,7 +3,8 @@
 
 local now = clock(cjson.decode(ARGV[1]).now)
 local state = load(KEYS[1])
-if state.closure and now >= state.closure.till then
+local closure = state.closure
+if closure and now >= closure.till then
   state.closure = nil
   save(KEYS[1], state)
 end

@@ -79,6 +79,8 @@ class Job(SQLModel, table=True):
     ephemeral: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # store.retention.Bodies
     notify: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: its end is an event for a webhook
     tried: int = big()  # bit n: the route's deployment n failed it, and is not chosen again while another is left
+    moved_for: str | None = Field(default=None, max_length=32)
+    """Why it is not where it would have gone first: an error class; null while it is."""
     failover: str | None = Field(default=None, max_length=16)  # router.routing.FailoverPolicy; null = the route's
     on_limit: str | None = Field(default=None, max_length=16)  # router.routing.OnLimit; null = the route's
     body_hash: bytes | None = Field(default=None, sa_type=RawBytes(32), nullable=True)

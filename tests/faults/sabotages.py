@@ -15,8 +15,8 @@ import workers.sweeper
 from router.lifecycle import JOB_ACTIVE, JobState
 from router.outcome import AttemptOutcome
 from store.claim import Claimant, ClaimedJob
-from store.messages import Message
 from store.leases import Rescue
+from store.messages import Message
 from store.tables import attempt, job, slices
 from tests.faults.failpoints import Write, around_writes, put
 from workers.engine import Engine

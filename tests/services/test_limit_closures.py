@@ -7,7 +7,7 @@ import pytest
 from providers.limit import DAY_MS
 from router.scope import Scope
 from router.standing import Closed
-from store.limits import Grant, LimitStore, ScopeState
+from store.limits import Grant, LimitStore, Refusal, ScopeState
 from tests.services.limit_world import ACME, SMALL, LimitWorld, ask, limit_world, limited, per_minute
 
 BOTH = limited(ACME), limited(SMALL)
@@ -24,7 +24,7 @@ async def state_of(store: LimitStore, scope: Scope = ACME) -> ScopeState:
 
 
 async def refuse(store: LimitStore, retry_after_ms: int | None = None) -> None:
-    await store.refused(ACME, retry_after_ms=retry_after_ms, per_minute=0, has_limits=True)
+    await store.refused(ACME, Refusal(retry_after_ms, per_minute=0, is_whole=True, has_limits=True))
 
 
 def why(grant: Grant) -> tuple[int, Closed | None, int]:

@@ -21,10 +21,9 @@ from router.config import BatchLimits, WebhooksConfig, parse_config
 from router.routes import RouteTable, build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
-from store.ids import new_id
-from store.limits.limit_store import LimitStore
 from store.schema import migrate
 from tests.valkey_server import ValkeyServer
+from workers.calling import CallRules
 from workers.handoff import HandOffSettings
 
 MASTER_KEY = "a-master-key-of-more-than-32-characters"
@@ -142,9 +141,9 @@ class ApiServer:
     async def _serve(self) -> None:
         database = open_database(self.database_url)
         broker_url = self.broker_url or self.state_url
-        limits = LimitStore(self.state_url, new_id())
+        calls = self.calls or HandOffSettings(CallRules(self.routes), self.state_url, makes_calls=False)
         async with open_asking(
-            database, broker_url, self.state_url, calls=self.calls, grace_ms=lambda: _GRACE_MS
+            database, broker_url, self.state_url, calls=calls, grace_ms=lambda: _GRACE_MS
         ) as asking:
             dependencies = ApiDependencies(
                 database=database,
@@ -157,15 +156,15 @@ class ApiServer:
                 version="1.2.3",
                 submit=asking.submitter.submit,
                 has_room=asking.submitter.has_room,
+                choose=asking.hand_off.send_to,
+                limit_states=asking.hand_off.limit_states,
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=self.webhooks,
-                limit_states=limits.states,
             )
             config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
-        await limits.aclose()
         await database.close()
 
 

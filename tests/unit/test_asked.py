@@ -73,7 +73,7 @@ def test_the_field_wins_over_the_headers_and_the_chosen_deployment_names_the_que
     raw = json.dumps({**CHAT, "laneway": {"failover": "chain"}}).encode()
     asked = settled(read_asked(Endpoint.CHAT, raw, routes), headers, choose)
     assert asked.wishes == Wishes(failover=FailoverPolicy.CHAIN, on_limit=OnLimit.REJECT)
-    assert (asked.route_index, asked.queue, heard) == (1, "other", [FailoverPolicy.CHAIN])
+    assert (asked.chosen.place, asked.queue, heard) == (1, "other", [FailoverPolicy.CHAIN])
 
 
 @pytest.mark.parametrize(("name", "value"), [("x-laneway-failover", "never"), ("x-laneway-on-limit", "")])

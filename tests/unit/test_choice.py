@@ -215,10 +215,12 @@ def test_a_choice_is_always_made_and_never_a_closed_place_while_one_is_open_soon
     )
     place = chosen(served, *given_standings, draw=draw)
     assert place is not None
-    soon = [each for each in given_standings if each.closed is None and each.wait_ms <= PATIENCE_MS]
+    held = (None, Closed.RATE_LIMIT)
+    soon = [each for each in given_standings if each.closed in held and each.wait_ms <= PATIENCE_MS]
     if soon:
         assert given_standings[place] in soon
-        if any(each.wait_ms <= ROOM_MS for each in soon):
+        if any(each.closed is None and each.wait_ms <= ROOM_MS for each in soon):
+            assert given_standings[place].closed is None
             assert given_standings[place].wait_ms <= ROOM_MS
     elif any(each.closed not in (Closed.PAUSED, Closed.DRAINING) for each in given_standings):
         assert given_standings[place].closed not in (Closed.PAUSED, Closed.DRAINING)

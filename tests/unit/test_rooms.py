@@ -72,9 +72,14 @@ def test_the_room_of_a_deployment_follows_how_fast_it_works(standing: Standing, 
 
 @pytest.mark.parametrize("reason", sorted(Closed))
 def test_a_closed_deployment_has_no_room(reason: Closed) -> None:
-    standing = only("one", Standing(closed=reason))
+    standing = only("one", Standing(closed=reason, wait_ms=10_000))
     assert filled(rooms(plan(slice_jobs=10, standing=standing)), "r") == {TWO: 2}
     assert filled(rooms(plan(standing=standing)), "first") == {}
+
+
+def test_a_rate_limit_that_ends_at_once_keeps_nothing_from_being_handed_out() -> None:
+    standing = only("one", Standing(closed=Closed.RATE_LIMIT, wait_ms=500))
+    assert filled(rooms(plan(slice_jobs=10, standing=standing)), "first") == {ONE: 2}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def create_jobs() -> None:
         small("ephemeral", default=0),
         small("notify", default=0),
         big("tried"),
+        text("moved_for", 32, nullable=True),
         text("failover", 16, nullable=True),
         text("on_limit", 16, nullable=True),
         blob("body_hash", 32, nullable=True),
