@@ -18,10 +18,15 @@ _SUMS: dict[Measure, ColumnElement[int]] = {
     Measure.NANOUSD: func.sum(attempt.c.cost_nanousd),
 }
 _REFUSED = 429
+_NOT_MADE = (AttemptOutcome.RELEASED, AttemptOutcome.STARTED)
 
 
 def used_in_window(connection: Connection, now_ms: int, scope: Scope, measure: Measure, window_ms: int) -> int:
-    """How much of a measure the calls took that a scope started within the last window; refused ones took nothing."""
+    """How much of a measure the calls took that a scope started within the last window and that have ended.
+
+    Refused ones took nothing. Those that have not ended are left out, for most of them only wait: an attempt is
+    written before its job has a permit.
+    """
     mine: ColumnElement[bool] = (
         attempt.c.key_id == bytes.fromhex(scope.name)
         if scope.kind is ScopeKind.KEY
@@ -32,7 +37,7 @@ def used_in_window(connection: Connection, now_ms: int, scope: Scope, measure: M
     counted = (
         select(func.coalesce(_SUMS[measure], 0, type_=Integer))
         .where(attempt.c.job_id >= least_id(now_ms - window_ms - _LONGEST_JOB_MS), mine)
-        .where(attempt.c.started_at_ms > now_ms - window_ms, attempt.c.outcome != AttemptOutcome.RELEASED)
+        .where(attempt.c.started_at_ms > now_ms - window_ms, attempt.c.outcome.not_in(_NOT_MADE))
         .where(func.coalesce(attempt.c.http_status, 0) != _REFUSED)
     )
     return int(connection.execute(counted).scalar_one())

@@ -156,7 +156,7 @@ class Health:
         book.closed(now_ms)
         refusal = Refusal(
             retry_after_ms=failure.retry_after_ms,
-            per_minute=max(book.started.per_minute(now_ms), 0),
+            per_minute=book.per_minute(now_ms),
             is_whole=book.started.is_whole(now_ms),
             has_limits=bool(self._known(gate)),
         )

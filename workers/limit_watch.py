@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from providers.limit import Limit
+from providers.limit import Limit, Measure
 from router.live import LiveRows, live_of
 from router.routes import RouteTable
 from router.scope import Scope, provider_scope
@@ -103,10 +103,15 @@ class LimitWatch:
         own = {each.scope: each.limits for gate in self._limiter.gates() for each in gate.scopes}
         return {scope: live.limits_of(scope).limits for scope in self._chosen} | own
 
+    def _under_way(self, scope: Scope) -> int:
+        state = self._limiter.states.get(scope)
+        return max(state.in_flight if state else 0, self._limiter.running[scope])
+
     async def _seed(self) -> None:
         for scope, limit in self._limiter.take_unseeded():
             try:
                 used = await self._database.read(used_in_window, scope, limit.measure, limit.window_ms)
+                used += self._under_way(scope) if limit.measure is Measure.REQUESTS else 0
                 await self._buckets.seed(scope, limit.measure, limit.window_ms, used)
             except (StoreUnavailable, *AWAY) as error:
                 _log.info("what %s used is not known yet: %s", scope, type(error).__name__)

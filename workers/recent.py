@@ -31,7 +31,7 @@ class Recent:
         """How much a minute has at the pace since this began, after a quiet minute anew; once a minute has passed, how
         much the last one had."""
         passed_ms = max(now_ms - self._begun_ms, _LEAST_MS)
-        return self.per_minute(now_ms) * max(60_000 // passed_ms, 1)
+        return self.per_minute(now_ms) * 60_000 // min(passed_ms, 60_000)
 
     def is_whole(self, now_ms: int) -> bool:
         """Whether it began a minute ago at least."""

@@ -73,7 +73,10 @@ class Standings:
         """Choose a place of a route for a job that can start now, `among` these or all that a new job may go to."""
         if among is None:
             among = places(route, tried=0, policy=policy or route.failover, after=None)
-        return choose(route, among, self.offered, draw=random.random())
+        place = choose(route, among, self.offered, draw=random.random())
+        if place is not None and len(among) > 1 and self.of(route.at(place)).closed is not None:
+            self._probed_at_ms[route.at(place).scope] = self._now_ms() - _PROBE_OFFER_MS - 1  # this job is the probe
+        return place
 
     def offered(self, deployment: Deployment) -> Standing:
         """The standing, open where it is time for a probe."""

@@ -1,6 +1,6 @@
 -- The learned limit of requests a minute, where nobody tells one: additive growth is by time, a refusal cuts it.
--- {amount, ceiling, at, cut_at, refused_at, seen}; amounts may be fractions. `seen` is what was accepted in the minute
--- before the last cut: the same figure twice is the limit itself.
+-- {amount, ceiling, at, cut_at, refused_at, seen, is_guess}; amounts may be fractions. `seen` is what was accepted in the
+-- minute before the last cut: the same figure twice is the limit itself. A guess is made from less than a minute.
 
 local LEAST_SEEN = 20 -- fewer accepted calls say nothing of a limit: that refusal only closes
 local CUT_EVERY_MS = 5000
@@ -10,11 +10,18 @@ local PEACE_MS = 60000
 local BUSY_STEP_S = 5 -- bold only where somebody asks all the time
 local MOST_UNUSED = 2 -- it grows to this multiple of what was ever shown to work, and further only with use
 local LEAST_CUT = 0.8 -- while the rate still rises, the last minute's average is far below it
+local GUESS = 1.25 -- a second: a guess is left behind quickly, until it is refused
+local MOST_GUESS = 1e9
 local SAME, AT_LIMIT = 0.2, 0.96 -- two figures that differ by less are the same; what is then left of it
 
 local function grow(state, now)
   local learned = state.learned
   local left = math.min(LONGEST_STEP_MS, math.max(0, now - learned.at)) / 1000
+  if learned.is_guess then
+    learned.amount = math.min(MOST_GUESS, learned.amount * GUESS ^ left)
+    learned.ceiling, learned.at = learned.amount, now
+    return
+  end
   local knee = learned.ceiling * 0.97
   if learned.amount < knee then
     local climb = math.min(left, math.log(knee / learned.amount) / math.log(QUICK))
@@ -29,13 +36,14 @@ local function grow(state, now)
 end
 
 -- A refusal: learn the limit from what was accepted in the last minute. While all is refused there is nothing to learn.
--- A first limit is only taken from a whole minute: what was accepted in less of it says nothing of a minute's limit.
+-- Before a whole minute is known, `accepted` is the pace so far.
 local function cut(state, now, accepted, all_refused, is_whole)
   local learned = state.learned
-  if not learned then
-    if is_whole and accepted >= LEAST_SEEN and not all_refused then
+  if not learned or learned.is_guess then
+    if accepted >= LEAST_SEEN and not all_refused then
       state.learned = {
         amount = accepted, ceiling = accepted, at = now, cut_at = now, refused_at = now, seen = accepted,
+        is_guess = not is_whole,
       }
     end
     return

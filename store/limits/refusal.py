@@ -10,7 +10,7 @@ class Refusal:
     retry_after_ms: int | None
     """How long the provider asks us to wait; None where it does not say."""
     per_minute: int
-    """Calls of this process that were accepted in the last minute."""
+    """Calls of this process that were accepted in the last minute; at the pace so far, where it is not whole."""
     is_whole: bool
     """This process made calls for all of that minute."""
     has_limits: bool

@@ -35,13 +35,26 @@ async def test_the_first_refusal_teaches_what_all_processes_together_had_accepte
     assert await learned(two) == 800
 
 
-async def test_few_calls_and_less_than_a_whole_minute_teach_nothing(world: LimitWorld) -> None:
+async def test_few_calls_teach_nothing(world: LimitWorld) -> None:
     store = world.process()
     await refuse(store, 19)
-    await store.succeeded(ACME)
-    world.now_ms += 1_000
-    await store.refused(ACME, Refusal(400, 500, is_whole=False, has_limits=False))
     assert await learned(store) is None
+
+
+async def test_less_than_a_whole_minute_is_a_guess_that_is_left_behind_quickly(world: LimitWorld) -> None:
+    store = world.process()
+    await store.refused(ACME, Refusal(400, 500, is_whole=False, has_limits=False))
+    assert await learned(store) == 500
+    world.now_ms += 5_000
+    assert await learned(store) == int(500 * 1.25**5)
+    await store.succeeded(ACME)
+    await store.refused(ACME, Refusal(400, 700, is_whole=False, has_limits=False))
+    assert await learned(store) == 700
+    world.now_ms += 60_000
+    await store.succeeded(ACME)
+    await refuse(store, 650)
+    world.now_ms += 2_000
+    assert 650 <= (await learned(store) or 0) <= 660
 
 
 async def test_nothing_is_learned_where_a_limit_is_known(world: LimitWorld) -> None:

@@ -94,19 +94,26 @@ def _submit(connection: Any, now_ms: int, new: NewJob) -> None:
 
 
 @asynccontextmanager
-async def world(url: str, redis_url: str, simulator: SimulatorProcess, **settings: Any) -> AsyncIterator[World]:
-    """Run one worker on a migrated database; `settings` are the simulator's for this test."""
+async def world(
+    url: str, redis_url: str, simulator: SimulatorProcess, *, config: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """Run one worker on a migrated database; `settings` are the simulator's for this test.
+
+    `config` is laid over the configuration, section by section: the simulator is its provider `sim`.
+    """
     simulator.reset()
     simulator.change(**({"latency_ms": 0, "chunk_ms": 0} | settings))
-    config = parse_config(
-        {"providers": {"sim": {"type": "simulator", "base_url": simulator.url, "prices": {"sim-small": PRICE}}}}, {}
-    )
+    sections = dict(config or {})
+    sim = {"type": "simulator", "base_url": simulator.url, "prices": {"sim-small": PRICE}}
+    providers = dict(sections.pop("providers", {}))
+    providers["sim"] = sim | providers.get("sim", {})
+    parsed = parse_config({"providers": providers, **sections}, {})
     database = open_database(url)
     state_url = f"{redis_url.removesuffix('/0')}/1"
     needs = WorkerDependencies(
         database=database,
         contents=DatabaseContents(database),
-        rules=CallRules.of(build_routes(config, load_catalogue(), {}), config.routing),
+        rules=CallRules.of(build_routes(parsed, load_catalogue(), {}), parsed.routing),
         broker_url=redis_url,
         state_url=state_url,
         pepper=b"pepper-of-the-tests",

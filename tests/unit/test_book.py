@@ -34,9 +34,19 @@ def test_refused_calls_are_not_accepted_ones() -> None:
     subject = book()
     subject.started.note(NOW, 3)
     subject.started.note(NOW, -1)
-    assert subject.per_minute(NOW) == 2
+    assert subject.per_minute(NOW + 50_000) == 2 * 60 // 50
     subject.started.note(NOW, -5)
     assert subject.per_minute(NOW) == 0
+
+
+@given(st.integers(1, 40), st.integers(1_000, 70_000))
+def test_the_pace_of_steady_calls_is_known_before_a_minute_has_passed(per_second: int, passed_ms: int) -> None:
+    subject = book()
+    for at_ms in range(0, passed_ms, 1_000):
+        subject.started.note(NOW + at_ms, per_second)
+    assert subject.started.is_whole(NOW + passed_ms) == (passed_ms >= 60_000)
+    calls, seconds = subject.per_minute(NOW + passed_ms), passed_ms / 1_000
+    assert 55 * per_second <= calls <= 60 * per_second * (seconds + 1) / seconds
 
 
 def test_the_time_of_a_token_is_what_calls_took_lately() -> None:
