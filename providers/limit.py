@@ -49,6 +49,13 @@ class Demand:
     output_tokens: int = 0
     cost_nanousd: int = 0
 
+    def __add__(self, other: "Demand") -> "Demand":
+        return Demand(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_nanousd + other.cost_nanousd,
+        )
+
     def of(self, measure: Measure) -> int:
         """How much of a measure it takes; 1 for requests and calls in flight."""
         match measure:

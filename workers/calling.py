@@ -64,6 +64,7 @@ class Calling:
         replies: Replies,
         state_url: str,
         settle: Callable[[Settlement], None],
+        watch_ms: int,
     ) -> None:
         self._database = database
         self._client = ProviderClient()
@@ -77,7 +78,8 @@ class Calling:
         self._limiter = limiter
         needs = EngineNeeds(rules.routes, self._pricing, self._client, rules.retry, replies, admission, clock)
         self.engine = Engine(needs, settle, self._mark_suspected)
-        self.watch = LimitWatch(database, self._buckets, rules.routes, admission, self.engine)
+        self.watch = watch = LimitWatch(database, self._buckets, rules.routes, admission, self.engine, watch_ms)
+        limiter.missing = watch.look
 
     @property
     def limit_states(self) -> LimitStates:

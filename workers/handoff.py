@@ -63,7 +63,9 @@ class HandOff:
         self._signals = signals
         self._replier = Replier(replies)
         self._finisher = Finisher(database, worker, self._written)
-        self._calling = Calling(identity.id, settings.rules, database, replies, settings.state_url, self._finisher.add)
+        self._calling = Calling(
+            identity.id, settings.rules, database, replies, settings.state_url, self._finisher.add, worker.watch_ms
+        )
         self._engine = self._calling.engine
         self._routes = routes
         self._makes_calls = settings.makes_calls

@@ -1,8 +1,8 @@
 """Impatience: what becomes of jobs that got no permit. Most wait on; some need not, or must not.
 
-1. Who asked to be told at once (`on_limit: reject`) is told.
-2. Where another place of the route has room, a job goes there instead of waiting here for long: to another deployment
+1. Where another place of the route has room, a job goes there instead of waiting here for long: to another deployment
    of its model soon, to another model only when its own would keep it for longer than our patience.
+2. Who asked to be told (`on_limit: reject`) is told, unless the wait is as short as that of a job that moves.
 3. Somebody waits, and what keeps the job is not a limit but a deployment that fails or refuses us: it fails, after the
    same patience.
 4. Nobody waits, and the deployment is closed for long: the job goes back to SQL until then.
@@ -95,12 +95,12 @@ def leaving(waiting: Waiting, binding: Binding | None, elsewhere: Callable[[int]
     `elsewhere(wait_ms)` names a better place for a job that would wait so long here, None where there is none.
     """
     reason = reason_of(binding)
-    if waiting.on_limit is OnLimit.REJECT:
-        return Refused(reason, waiting.wait_ms)
     if waiting.wait_ms > (SINGLE_WAITS_MS if waiting.is_single else LINE_WAITS_MS):
         place = elsewhere(waiting.wait_ms)
         if place is not None:
             return Moved(place, reason)
+    if waiting.on_limit is OnLimit.REJECT and waiting.wait_ms > SINGLE_WAITS_MS:
+        return Refused(reason, waiting.wait_ms)
     closed = binding.closed if binding else None
     if closed is None or closed is Closed.PAUSED or waiting.wait_ms <= PATIENCE_MS:
         return None

@@ -24,8 +24,7 @@ from workers.admission import Admission
 from workers.engine import Engine
 from workers.limiter import AWAY
 
-_EVERY_S = 1.0
-_QUIET_EVERY_S = 5.0
+_QUIET = 5
 _LIVING_MS = 30_000
 _log = logging.getLogger(__name__)
 
@@ -34,7 +33,13 @@ class LimitWatch:
     """Watches until cancelled; one per process."""
 
     def __init__(
-        self, database: Database, buckets: LimitStore, routes: RouteTable, admission: Admission, engine: Engine
+        self,
+        database: Database,
+        buckets: LimitStore,
+        routes: RouteTable,
+        admission: Admission,
+        engine: Engine,
+        every_ms: int,
     ) -> None:
         self._database = database
         self._buckets = buckets
@@ -42,21 +47,22 @@ class LimitWatch:
         self._limiter = admission.limiter
         self._health = admission.health
         self._engine = engine
+        self._every_s = every_ms / 1_000
         self._rows: LiveRows | None = None
         self._chosen = frozenset(_chosen_from(routes))
         self._wake = asyncio.Event()
 
     def look(self) -> None:
-        """Read the live settings now."""
+        """Look now: live settings have changed, or a count is missing."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Look every second while calls are made, else every five."""
+        """Look every `every_ms` while calls are made, else five times as seldom."""
         while True:
             await self.once()
             is_busy = any(self._limiter.running.values()) or any(self._engine.waiting().values())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY_S if is_busy else _QUIET_EVERY_S):
+                async with asyncio.timeout(self._every_s * (1 if is_busy else _QUIET)):
                     await self._wake.wait()
             self._wake.clear()
 
@@ -72,6 +78,7 @@ class LimitWatch:
         except AWAY as error:
             self._limiter.away(error)
         await self._seed()
+        self._limiter.keep_reserved(self._engine.holds())
         self._health.forget_quiet()
         self._engine.look_again()
 

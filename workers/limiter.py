@@ -63,9 +63,9 @@ class Limiter:
         self._told: dict[asyncio.Task[None], tuple[Scope, ...]] = {}
         self._flushing: asyncio.TimerHandle | None = None
         self._is_away = False
+        self.missing: Callable[[], None] = lambda: None
+        """Called when Redis lacks a count that SQL can give."""
         self._updated_ms = 0
-
-    # The gates.
 
     def gate(self, deployment: Deployment, key_id: bytes) -> Gate:
         """The gate of a deployment for one of our callers."""
@@ -111,6 +111,11 @@ class Limiter:
         """The scopes of all gates."""
         return {each.scope for gate in self._gates.values() for each in gate.scopes}
 
+    def keep_reserved(self, holds: Sequence[tuple[bytes, int]]) -> None:
+        """Forget what was reserved for jobs that went away meanwhile; `holds` are those that are still here."""
+        here = set(holds) if self._reserved else set()
+        self._reserved = {job: demand for job, demand in self._reserved.items() if job in here}
+
     def take_unseeded(self) -> list[tuple[Scope, Limit]]:
         """The counted windows that Redis knew nothing of since this was asked last: they wait to be seeded."""
         found, self._unseeded = list(self._unseeded), {}
@@ -119,8 +124,6 @@ class Limiter:
     def _forget_idle_gates(self) -> None:
         if len(self._gates) >= _MOST_GATES:
             self._gates = {key: gate for key, gate in self._gates.items() if len(gate)}
-
-    # Permits.
 
     async def ask(self, gate: Gate, jobs: Sequence[ClaimedJob], *, lines: bool) -> Grant:
         """Take permits for the first of these jobs. Never fails."""
@@ -145,7 +148,9 @@ class Limiter:
             self.away(error)
             return self._take_here(gate, demands, lines=lines)
         self._is_away = False
-        self._unseeded.update(dict.fromkeys(grant.unseeded))
+        if grant.unseeded:
+            self._unseeded.update(dict.fromkeys(grant.unseeded))
+            self.missing()
         return grant
 
     def _take_here(self, gate: Gate, demands: tuple[Demand, ...], *, lines: bool) -> Grant:
@@ -167,8 +172,6 @@ class Limiter:
             _log.warning("limits: Redis is away (%s), each process keeps to its share", type(error).__name__)
         self._is_away = True
 
-    # Calls.
-
     def started(self, gate: Gate) -> None:
         """Note that a call has started."""
         for each in gate.scopes:
@@ -185,7 +188,7 @@ class Limiter:
         really = None if reserved is None else used(reserved)
         if reserved is not None and really is not None:
             before = self._used.get(gate, (_NO_DEMAND, _NO_DEMAND))
-            self._used[gate] = (_sum(before[0], reserved), _sum(before[1], really))
+            self._used[gate] = (before[0] + reserved, before[1] + really)
         elif not any(limit.measure is Measure.PARALLEL for each in gate.scopes for limit in each.limits):
             return
         if self._flushing is None:
@@ -208,8 +211,6 @@ class Limiter:
         }
         if counted:
             self._tell((), self._buckets.running(counted))
-
-    # What calls teach.
 
     def close(self, scope: Scope, reason: Closed, for_ms: int) -> None:
         """Send nothing to a scope for so long, in all processes."""
@@ -283,11 +284,3 @@ class Limiter:
             self._flush()
         if self._told:
             await asyncio.wait(list(self._told))
-
-
-def _sum(one: Demand, other: Demand) -> Demand:
-    return Demand(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cost_nanousd + other.cost_nanousd,
-    )

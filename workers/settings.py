@@ -13,6 +13,8 @@ class WorkerSettings:
     """How often leases are renewed: a third of the lease."""
     sweep_ms: int = 5_000
     """How often each worker sweeps, give or take a quarter; also the age from which a lost message is sent again."""
+    watch_ms: int = 1_000
+    """How often a process that makes calls tells and hears of limits; five times as long while it makes none."""
     grace_ms: int = 30_000
     """How long calls in flight may go on after a stop was asked for, and lines of a closing batch."""
     rescue_jitter_ms: int = 2_000

@@ -10,17 +10,25 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+import store.limits.script
 import workers.claimer
+import workers.gate
 import workers.sweeper
 from router.lifecycle import JOB_ACTIVE, JobState
 from router.outcome import AttemptOutcome
+from router.retry_budget import RetryBudget
+from router.scope import Scope
+from router.standing import Closed
+from router.turns import Turns
 from store.claim import Claimant, ClaimedJob
 from store.leases import Rescue
+from store.limits import Refusal
 from store.messages import Message
 from store.tables import attempt, job, slices
 from tests.faults.failpoints import Write, around_writes, put
 from workers.engine import Engine
 from workers.handouts import HandOuts
+from workers.limiter import Limiter
 from workers.publisher import Publisher
 from workers.renewer import Renewer
 from workers.sweeper import Sweeper
@@ -131,6 +139,67 @@ def _late_renewals() -> None:
     around_writes("rescue", watch)
 
 
+def _bucket_starts_full() -> None:
+    _in_scripts("return {level = 0,", "return {level = 1e15,")
+
+
+def _incr_slots() -> None:
+    """What a dead process counted up nobody counts down."""
+    _in_scripts("local SILENT_MS = 15000", "local SILENT_MS = 1e15")
+
+
+def _in_scripts(text: str, instead: str) -> None:
+    """Change one place in what all scripts of limits are made of."""
+    original: Callable[[str], str] = store.limits.script.source
+
+    def source(name: str) -> str:
+        whole = original(name)
+        assert text in whole, f"the scripts of limits say {text!r} no more"
+        return whole.replace(text, instead)
+
+    put(store.limits.script, "source", source)
+
+
+def _no_closures() -> None:
+    """Neither a 429 nor a breaker keeps anybody away."""
+
+    def close(_self: Limiter, _scope: Scope, _reason: Closed, _for_ms: int) -> None:
+        return None
+
+    def refused(_self: Limiter, _scope: Scope, _refusal: Refusal) -> None:
+        return None
+
+    put(Limiter, "close", close)
+    put(Limiter, "refused", refused)
+
+
+def _no_retry_budget() -> None:
+    def delay_ms(_self: RetryBudget, _now_ms: int) -> int:
+        return 0
+
+    put(RetryBudget, "delay_ms", delay_ms)
+
+
+def _no_singles_first() -> None:
+    """Jobs that somebody waits for stand in line behind the lines of batches."""
+
+    def is_batch(_queue: str) -> bool:
+        return True
+
+    put(workers.gate, "is_batch", is_batch)
+
+
+def _no_turns() -> None:
+    """Nobody's time moves on: who was first is served until nothing of it is left."""
+    original = Turns.took
+
+    def took(self: Turns, jobs: int) -> None:
+        if not jobs:
+            original(self, 0)
+
+    put(Turns, "took", took)
+
+
 def _copies() -> None:
     """No sabotage but a hard day: every message is sent five times, in any order."""
     original = Publisher._send
@@ -152,4 +221,10 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "claim_unconditional": _claim_unconditional,
     "late_renewals": _late_renewals,
     "copies": _copies,
+    "bucket_starts_full": _bucket_starts_full,
+    "incr_slots": _incr_slots,
+    "no_closures": _no_closures,
+    "no_retry_budget": _no_retry_budget,
+    "no_singles_first": _no_singles_first,
+    "no_turns": _no_turns,
 }

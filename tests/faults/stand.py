@@ -32,6 +32,10 @@ _START_S = 120.0
 _PRICES = {"sim-small": ("0.15", "0.60"), "sim-large": ("2.50", "10.00"), "sim-embed": ("0.02", "0")}
 
 
+_PATIENT = {"breaker": {"calls": 100_000, "consecutive": 100_000}, "identical_failures": 100_000}
+"""Tests that count calls mean their own rules for tries; those of breakers give their own."""
+
+
 @dataclass(slots=True)
 class Worker:
     """A worker child that was started, running or not."""
@@ -159,7 +163,7 @@ class Stand:
         return {
             "providers": {name: self._provider(simulator.url) for name, simulator in self.simulators.items()},
             "models": dict(self.models),
-            "routing": dict(self.routing),
+            "routing": _PATIENT | dict(self.routing),
             "webhooks": dict(self.webhooks),
         }
 

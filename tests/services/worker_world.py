@@ -22,7 +22,7 @@ from workers.calling import CallRules
 from workers.process import WorkerDependencies, run_worker
 from workers.settings import WorkerSettings
 
-FAST = WorkerSettings(lease_ms=300_000, renew_ms=500, sweep_ms=100, grace_ms=1_000, rescue_jitter_ms=100)
+FAST = WorkerSettings(lease_ms=300_000, renew_ms=500, sweep_ms=100, watch_ms=100, grace_ms=1_000, rescue_jitter_ms=100)
 PRICE = {"input": "0.15", "output": "0.60"}
 
 

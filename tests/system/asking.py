@@ -1,6 +1,6 @@
 """A whole Laneway of parts that a test can reach: an API in this process, workers and simulators in theirs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,12 +40,12 @@ def asking_on(
 
 @contextmanager
 def asking(
-    database_url: str, *, workers: int = 1, settings: WorkerSettings = STEADY, **options: Any
+    database_url: str, *, workers: int = 1, settings: WorkerSettings = STEADY, models: Mapping[str, Any] = MODELS, **options: Any
 ) -> Iterator[tuple[Stand, ApiServer]]:
     """Start it all on a new database. No call to a provider times out by itself while a test waits for its end."""
     migrate(database_url)
     stand = Stand(
-        database_url, models=MODELS, providers=("sim", "second"), routing=ROUTING, settings=settings,
+        database_url, models=models, providers=("sim", "second"), routing=ROUTING, settings=settings,
         call_timeout="300s", **options,
     )  # fmt: skip
     with stand:

@@ -1,0 +1,139 @@
+"""Limits over losses: an emptied Redis, a killed worker; no call too early, and no slot lost for good."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from providers.limit import Limit, Measure
+from router.bucket import pace
+from router.scope import deployment_scope
+from store.keyspace import limit_state
+from tests.faults.caller import NotInTime, calling, chat_lines
+from tests.faults.conftest import MakeStand
+from tests.faults.stand import STEADY, Stand
+from tests.laneway_up import wait_for
+
+LIMITED = deployment_scope("sim", "sim-small")
+SETTINGS = replace(STEADY, sweep_ms=1_000, slice_jobs=16)
+SLOTS = 6
+STALL_S = 3
+"""How long the first call of a run may hang on its way while the rest are in time."""
+SLOW_RPM = 6
+FORGOTTEN = 6
+
+
+def limited(**limits: int) -> dict[str, Any]:
+    """The only model, with limits."""
+    return {"small": {"deployments": [{"use": "sim/sim-small", **limits}]}}
+
+
+def allowed_calls(per_minute: int, started_at_ms: Sequence[int]) -> float:
+    """How many calls the limit lets through from the first of these to the last, its bucket full at the first."""
+    capacity = pace(Limit(Measure.REQUESTS, per_minute)).base_milli / 1_000
+    seconds = (started_at_ms[-1] - started_at_ms[0]) / 1_000 + STALL_S
+    return capacity + per_minute * seconds / 60
+
+
+def forget_buckets(stand: Stand, times: int) -> None:
+    """Empty Redis each time that somebody has asked the limit's bucket since."""
+    with redis.Redis.from_url(stand.state_url) as state:
+        for _ in range(times):
+            wait_for(lambda: state.exists(limit_state(LIMITED)), what="the bucket")
+            stand.valkey.flush()
+
+
+@pytest.mark.parametrize(
+    ("database", "jobs", "flushes"),
+    [
+        pytest.param("sqlite", 120, 3, id="120 jobs, sqlite"),
+        pytest.param("sqlite", 1_500, 5, id="1500 jobs, sqlite", marks=[pytest.mark.full, pytest.mark.timeout(600)]),
+        pytest.param(
+            "postgres", 1_500, 5, id="1500 jobs, postgres", marks=[pytest.mark.full, pytest.mark.timeout(600)]
+        ),
+    ],
+)
+async def test_two_workers_keep_a_limit_over_flushes(
+    make_stand: MakeStand, database: str, jobs: int, flushes: int
+) -> None:
+    stand, lines, per_minute = make_stand(models=limited(rpm=600)), chat_lines(jobs, "small"), 600
+    stand.simulator.change(latency_ms=100, requests_per_minute=per_minute, limit_window="sliding", limit_headers="none")
+    async with calling(stand) as caller:
+        stand.start_workers(2, settings=SETTINGS)
+        batch_id = await caller.submit(lines)
+        for done in range(flushes):
+            await caller.wait_ended(batch_id, 1 + jobs * done // (flushes + 1))
+            await asyncio.to_thread(stand.valkey.flush)
+        batch = await caller.wait(batch_id, 300)
+        checked = await caller.check((batch_id, lines))
+    stats = stand.simulator.stats()
+    started_at_ms = sorted(row["started_at_ms"] for row in checked.bill)
+    peaks = [stats["limits"][window]["requests"] for window in ("peak_1s", "peak_60s")]
+    took_s = (started_at_ms[-1] - started_at_ms[0]) / 1_000
+    print(
+        f"{jobs} jobs at {per_minute} a minute on {database}, {flushes} flushes: {took_s:.1f} s "
+        f"({jobs / took_s * 60:.0f} a minute), at most {peaks[0]} calls in a second and {peaks[1]} in a minute"
+    )
+    assert checked.violations == []
+    assert (batch.completed, checked.calls, stats["by_status"]) == (jobs, jobs, {"200": jobs})
+    assert peaks[1] <= per_minute
+    assert jobs <= allowed_calls(per_minute, started_at_ms)
+
+
+async def forgetful_run(stand: Stand, *sabotages: str) -> list[int]:
+    """Empty Redis again and again while lines wait for permits; returns when calls began."""
+    stand.simulator.change(latency_ms=0, requests_per_minute=SLOW_RPM, enforce=False, limit_headers="none")
+    async with calling(stand) as caller:
+        stand.start_worker(settings=SETTINGS, sabotages=sabotages)
+        await caller.submit(chat_lines(40, "small"))
+        await asyncio.to_thread(forget_buckets, stand, FORGOTTEN)
+        return sorted(row["started_at_ms"] for row in await asyncio.to_thread(stand.bill))
+
+
+async def test_an_emptied_redis_lets_no_call_through_early(make_stand: MakeStand) -> None:
+    started_at_ms = await forgetful_run(make_stand(models=limited(rpm=SLOW_RPM)))
+    assert not started_at_ms or len(started_at_ms) <= allowed_calls(SLOW_RPM, started_at_ms)
+
+
+async def test_buckets_that_start_full_let_calls_through_at_every_flush(make_stand: MakeStand) -> None:
+    started_at_ms = await forgetful_run(make_stand(models=limited(rpm=SLOW_RPM)), "bucket_starts_full")
+    assert len(started_at_ms) > allowed_calls(SLOW_RPM, started_at_ms)
+
+
+async def lose_all_slots(stand: Stand, *sabotages: str, limit_s: float) -> None:
+    """Kill the worker that has all slots of the limit, and let another one do the rest."""
+    lines = chat_lines(30, "small")
+    stand.simulator.change(latency_ms=6_000)
+    async with calling(stand) as caller:
+        first = stand.start_worker(sabotages=sabotages)
+        batch_id = await caller.submit(lines)
+        await caller.wait_in_flight(SLOTS)
+        second = stand.start_worker(sabotages=sabotages)
+        await caller.wait_started(second)
+        first.kill()
+        await caller.let_lapse(first)
+        stand.simulator.change(latency_ms=300)
+        batch = await caller.wait(batch_id, limit_s)
+        checked = await caller.check((batch_id, lines))
+    assert checked.violations == []
+    assert (batch.completed, checked.calls) == (30, 30 + SLOTS)
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.full)])
+async def test_the_slots_of_a_killed_worker_come_back_and_are_never_given_twice(
+    make_stand: MakeStand, database: str
+) -> None:
+    """The provider goes on with the calls of the dead worker: they count until they are over."""
+    stand = make_stand(models=limited(max_parallel_requests=SLOTS))
+    await lose_all_slots(stand, limit_s=120)
+    assert stand.simulator.stats()["max_in_flight"] == SLOTS
+
+
+async def test_slots_that_are_counted_up_and_down_are_lost_with_their_worker(make_stand: MakeStand) -> None:
+    stand = make_stand(models=limited(max_parallel_requests=SLOTS))
+    with pytest.raises(NotInTime):
+        await lose_all_slots(stand, "incr_slots", limit_s=25)
+    assert stand.simulator.stats()["calls"] == SLOTS
