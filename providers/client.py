@@ -27,7 +27,7 @@ MAX_CACHED_URLS = 4096
 class ProviderClient:
     """Sends calls to providers over one pool of connections.
 
-    Create it inside a running event loop and use it on that loop only. The pool is not bounded: how many calls run at
+    Use it on one event loop only. The pool is not bounded: how many calls run at
     once is the engine's to decide.
     """
 

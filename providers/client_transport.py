@@ -77,22 +77,15 @@ class ResponseStream(httpx.AsyncByteStream):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends POST requests. Create it inside a running event loop and use it on that loop only.
+    """Sends POST requests; connections begin with the first one. Use it on one event loop only.
 
     Reads `extensions["timeout"]["connect"]` (seconds); all other time is the caller's to bound. On an error it sets
     `extensions["handed_over"]`: False where the server cannot have acted on the request.
     """
 
     def __init__(self) -> None:
-        connector = aiohttp.TCPConnector(
-            limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEP_ALIVE_S, ssl=trusted_authorities()
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
+        self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
         self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
         self._urls: dict[str, URL] = {}
 
@@ -103,7 +96,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         assert isinstance(request.stream, httpx.AsyncByteStream)
         body = RequestBody(b"".join([piece async for piece in request.stream]))
         try:
-            response = await self._session.post(
+            response = await self._open().post(
                 self._url(request.url),
                 data=body,
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
@@ -121,7 +114,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection, those of running calls too."""
-        await self._session.close()
+        self._is_closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._is_closed:
+            raise RuntimeError("Session is closed")
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0, ttl_dns_cache=DNS_TTL_S, keepalive_timeout=KEEP_ALIVE_S, ssl=trusted_authorities()
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
+            )
+        return self._session
 
     def _timeout(self, connect_s: float | None) -> aiohttp.ClientTimeout:
         timeout = self._timeouts.get(connect_s)

@@ -40,7 +40,12 @@ def asking_on(
 
 @contextmanager
 def asking(
-    database_url: str, *, workers: int = 1, settings: WorkerSettings = STEADY, models: Mapping[str, Any] = MODELS, **options: Any
+    database_url: str,
+    *,
+    workers: int = 1,
+    settings: WorkerSettings = STEADY,
+    models: Mapping[str, Any] = MODELS,
+    **options: Any,
 ) -> Iterator[tuple[Stand, ApiServer]]:
     """Start it all on a new database. No call to a provider times out by itself while a test waits for its end."""
     migrate(database_url)

@@ -81,7 +81,8 @@ def configuration(address: str) -> dict[str, Any]:
     limited = [deployment(name, "sim-429") for name in LIMITED]
     models["limited"] = {"deployments": [*limited, deployment("bedrock", "sim-small")]}
     routing = {"retry_delay": "50ms", "max_retry_delay": "300ms", "tries_per_provider": 1, "max_attempts": 6}
-    return {"providers": providers, "models": models, "routing": routing}
+    never = {"calls": 100_000, "consecutive": 100_000}
+    return {"providers": providers, "models": models, "routing": routing | {"breaker": never}}
 
 
 def deployment(provider: str, model: str) -> dict[str, Any]:

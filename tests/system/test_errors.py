@@ -23,6 +23,8 @@ from store.signals import Signals
 from tests.system.conftest import MASTER_KEY, PEPPER, ApiServer, BatchLimits, running, small_routes
 from tests.valkey_server import ValkeyServer
 from workers.broker import create_broker
+from workers.calling import CallRules
+from workers.handoff import HandOff, HandOffSettings
 from workers.publisher import Publisher
 from workers.submitter import Submitter
 
@@ -45,11 +47,12 @@ def make_dependencies(database: Database, *, state_url: str = "redis://127.0.0.1
     contents = LocalContents.__new__(LocalContents)
     signals = Signals(state_url)
     limits = BatchLimits()
-    submitter = Submitter(database, Publisher(create_broker(state_url)))
+    routes, replies, publisher = small_routes(), Replies(state_url), Publisher(create_broker(state_url))
+    calls = HandOffSettings(CallRules(routes), state_url, makes_calls=False)
+    submitter = Submitter(database, publisher, HandOff(database, publisher, replies, signals, calls))
     return ApiDependencies(
-        database, contents, small_routes(), limits, signals, PEPPER, MASTER_KEY, "1", submitter.submit,
-        Replies(state_url), new_id(),
-    )  # fmt: skip
+        database, contents, routes, limits, signals, PEPPER, MASTER_KEY, "1", submitter.submit, replies, new_id()
+    )
 
 
 def check_shape(answer: httpx.Response) -> dict[str, str | None]:
