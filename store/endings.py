@@ -13,7 +13,8 @@ _LAST = func.coalesce(result.c.attempt_n, job.c.attempt)
 _ENDED = (
     select(
         job.c.id, job.c.state, job.c.attempt, job.c.error_class, job.c.error_status, job.c.error_json,
-        job.c.cost_nanousd, attempt.c.provider, attempt.c.model, attempt.c.cost_basis, result.c.body, job.c.moved_for,
+        job.c.cost_nanousd, job.c.moved_for, attempt.c.provider, attempt.c.model, attempt.c.cost_basis, result.c.body,
+        result.c.attempt_n,
     )
     .outerjoin(result, result.c.job_id == job.c.id)
     .outerjoin(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == _LAST))
@@ -63,6 +64,6 @@ def _ending(row: AnyRow) -> Ending:
         error=row.error_json.encode() if row.error_json else None,
         provider=row.provider,
         model=row.model,
-        reason=row.moved_for,
+        reason=None if row.attempt_n is not None and row.attempt_n < row.attempt else row.moved_for,  # a late answer
         cost_nanousd=None if row.cost_basis == "unknown" else row.cost_nanousd,
     )

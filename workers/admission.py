@@ -12,7 +12,7 @@ from store.limits import Grant
 from workers.conclusion import policy_of
 from workers.gate import Gate
 from workers.health import Health
-from workers.impatience import Leaving, Moved, Waiting, leaving, waits
+from workers.impatience import Leaving, Moved, Waiting, is_broken, leaving, waits
 from workers.limiter import Limiter
 from workers.queues import is_batch
 from workers.standings import Standings
@@ -62,13 +62,17 @@ class Admission:
         found: dict[tuple[bytes, int], Leaving] = {}
         moved = 0
         per_minute = self.health.book(gate.deployment).per_minute(self.limiter.now_ms())
+        flees = is_broken(grant.binding) or any(self.limiter.storms(each.scope) for each in gate.scopes)
+        most = len(gate) if flees else _MOST_MOVED
         for job, wait_ms in waits(list(gate), grant, per_minute):
+            if moved >= most:
+                break  # the rest has its turn in a moment
             route = self._route(job.route)
             assert route is not None
-            elsewhere = partial(self._elsewhere, job, route) if moved < _MOST_MOVED else _nowhere
+            elsewhere = partial(self._elsewhere, job, route)
             on_limit = OnLimit(job.on_limit) if job.on_limit else route.on_limit
             waiting = Waiting(job, wait_ms, on_limit, is_single=not is_batch(job.queue))
-            if left := leaving(waiting, grant.binding, elsewhere):
+            if left := leaving(waiting, grant.binding, elsewhere, flees=flees):
                 found[job.id, job.n] = left
                 moved += isinstance(left, Moved)
         if not found:
@@ -89,7 +93,3 @@ class Admission:
             return None
         is_same_model = route.deployments[place].step == route.deployments[here].step
         return place if is_same_model or wait_ms > PATIENCE_MS else None
-
-
-def _nowhere(_wait_ms: int) -> None:
-    return None

@@ -160,8 +160,9 @@ def _verdict(
     )
     if route is not None:
         facts = replace(facts, onward=_place_after(failure, facts, job, route, moment))
-    decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter, counts=moment.counts)
-    total = after(failure, facts, decision, counts=moment.counts)
+    counts = moment.counts or facts.onward is not None  # a probe may go on failing for as long as it has to stay here
+    decision = decide(failure, facts, policy, now_ms=moment.now_ms, jitter=moment.jitter, counts=counts)
+    total = after(failure, facts, decision, counts=counts)
     queue, moved_for = job.queue, job.moved_for
     match decision:
         case Retry(not_before_ms):

@@ -1,7 +1,8 @@
 """Impatience: what becomes of jobs that got no permit. Most wait on; some need not, or must not.
 
 1. Where another place of the route has room, a job goes there instead of waiting here for long: to another deployment
-   of its model soon, to another model only when its own would keep it for longer than our patience.
+   of its model soon, to another model only when its own would keep it for longer than our patience. From a deployment
+   that fails or refuses us, or refuses every call for a while, it goes at once.
 2. Who asked to be told (`on_limit: reject`) is told, unless the wait is as short as that of a job that moves.
 3. Somebody waits, and what keeps the job is not a limit but a deployment that fails or refuses us: it fails, after the
    same patience.
@@ -81,6 +82,11 @@ def reason_of(binding: Binding | None) -> ErrorClass:
     return CLASSES[binding.closed] if binding and binding.closed else ErrorClass.RATE_LIMIT
 
 
+def is_broken(binding: Binding | None) -> bool:
+    """Whether what keeps jobs waiting is no limit, but a deployment that fails or refuses us."""
+    return binding is not None and binding.closed in _BROKEN
+
+
 def waits(jobs: Sequence[ClaimedJob], grant: Grant, per_minute: int) -> Iterator[tuple[ClaimedJob, int]]:
     """Pair the jobs of a gate, in their order, with about how long each will wait at the present pace."""
     closed = grant.binding is not None and grant.binding.closed is not None
@@ -89,14 +95,17 @@ def waits(jobs: Sequence[ClaimedJob], grant: Grant, per_minute: int) -> Iterator
         yield job, round(grant.wait_ms + n * apart_ms)
 
 
-def leaving(waiting: Waiting, binding: Binding | None, elsewhere: Callable[[int], int | None]) -> Leaving | None:
+def leaving(
+    waiting: Waiting, binding: Binding | None, elsewhere: Callable[[int], int | None], *, flees: bool
+) -> Leaving | None:
     """Say how a job leaves; None when it waits on.
 
-    `elsewhere(wait_ms)` names a better place for a job that would wait so long here, None where there is none.
+    `elsewhere(wait_ms)` names a better place for a job that would wait so long here, None where there is none. `flees`:
+    what keeps it is no limit that ends soon, so that any other place is better.
     """
     reason = reason_of(binding)
-    if waiting.wait_ms > (SINGLE_WAITS_MS if waiting.is_single else LINE_WAITS_MS):
-        place = elsewhere(waiting.wait_ms)
+    if flees or waiting.wait_ms > (SINGLE_WAITS_MS if waiting.is_single else LINE_WAITS_MS):
+        place = elsewhere(max(waiting.wait_ms, PATIENCE_MS + 1) if flees else waiting.wait_ms)
         if place is not None:
             return Moved(place, reason)
     if waiting.on_limit is OnLimit.REJECT and waiting.wait_ms > SINGLE_WAITS_MS:
@@ -106,4 +115,4 @@ def leaving(waiting: Waiting, binding: Binding | None, elsewhere: Callable[[int]
         return None
     if waiting.job.reply_to is None:
         return Snoozed(waiting.wait_ms, reason)
-    return Refused(reason, waiting.wait_ms) if closed in _BROKEN else None
+    return Refused(reason, waiting.wait_ms) if is_broken(binding) else None

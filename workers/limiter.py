@@ -31,6 +31,7 @@ _NO_DEMAND = Demand()
 _AGAIN_MS = 1_000
 _FIRST_HOLD_MS = 500
 _FLUSH_S = 0.05
+_STORM_STRIKES = 5
 _log = logging.getLogger(__name__)
 
 
@@ -235,6 +236,11 @@ class Limiter:
         """Whether a scope is closed, or being probed, as far as this process knows."""
         state = self.states.get(scope)
         return scope in self._closed_here or (state is not None and state.closed is not None)
+
+    def storms(self, scope: Scope) -> bool:
+        """Whether a scope has refused every call for a while: no limit of a minute does that for long."""
+        state = self.states.get(scope)
+        return state is not None and state.closed is Closed.RATE_LIMIT and state.strikes >= _STORM_STRIKES
 
     def closure(self, scope: Scope) -> tuple[Closed, int] | None:
         """Why a scope is closed and for how many milliseconds yet: 0 while one probe at a time may try it."""

@@ -42,6 +42,8 @@ class Standings:
         states = [state for scope in scopes if (state := self._limiter.states.get(scope)) is not None]
         own = states[-1] if states and states[-1].scope == scopes[1] else None
         closed, closed_ms = self._closed(scopes)
+        if closed is Closed.RATE_LIMIT and any(map(self._limiter.storms, scopes)):
+            closed = Closed.FAILING
         gauges = [gauge for state in states for gauge in state.gauges]
         used = max((1_000 * gauge.used // gauge.amount for gauge in gauges), default=0)
         return Standing(

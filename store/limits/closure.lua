@@ -46,7 +46,7 @@ local function shut(closure, now, reason, for_ms)
   if now < closure.till and till <= closure.till then
     return
   end
-  closure.reason, closure.till, closure.next = reason, till, till
+  closure.reason, closure.till, closure.next = reason, till, math.max(closure.next, till)
   closure.probing = reason ~= 'rate_limit' or closure.probing or closure.strikes > 1
 end
 

@@ -158,7 +158,7 @@ def moved_on(job: ClaimedJob, not_before_ms: int) -> Settlement:
     queue = job.queue.replace(PROVIDERS[0], PROVIDERS[1])
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id,
-        Requeued(queue, 1, not_before_ms, job.tries + 1, 0, job.unknowns + 1),
+        Requeued(queue, 1, not_before_ms, job.tries + 1, 0, job.unknowns + 1, moved_for=ErrorClass.TIMEOUT),
         AttemptOutcome.UNKNOWN, cost_basis=CostBasis.UNKNOWN, error_class=ErrorClass.TIMEOUT,
     )  # fmt: skip
 

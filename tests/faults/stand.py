@@ -32,7 +32,7 @@ _START_S = 120.0
 _PRICES = {"sim-small": ("0.15", "0.60"), "sim-large": ("2.50", "10.00"), "sim-embed": ("0.02", "0")}
 
 
-_PATIENT = {"breaker": {"calls": 100_000, "consecutive": 100_000}, "identical_failures": 100_000}
+_PATIENT = {"breaker": {"calls": 100_000, "consecutive": 100_000}, "identical_failures": 40}
 """Tests that count calls mean their own rules for tries; those of breakers give their own."""
 
 

@@ -28,6 +28,10 @@ UNPRICED = {Behaviour.NO_USAGE, Behaviour.BAD_USAGE}
 CHAT_MODELS = [model for model in Behaviour if model is not Behaviour.EMBED]
 
 
+ROUTING = {"identical_failures": 12}
+"""Some animals refuse for want of room, for ever."""
+
+
 def zoo_models() -> dict[str, object]:
     """One route for each animal, with a healthy provider behind it."""
     return {
@@ -42,7 +46,7 @@ def gauges(tmp_path: Path) -> Path:
 
 
 async def test_every_animal_of_the_zoo_ends_in_time(make_stand: MakeStand, gauges: Path) -> None:
-    stand = make_stand(providers=("sim", "healthy"), models=zoo_models(), call_timeout="8s")
+    stand = make_stand(providers=("sim", "healthy"), models=zoo_models(), call_timeout="8s", routing=ROUTING)
     stand.simulator.change(slow_ms=1_000)
     names = [f"{model}-{number}" for model in CHAT_MODELS for number in range(JOBS_EACH)]
     lines = [chat_line(name, name.rpartition("-")[0]) for name in names]

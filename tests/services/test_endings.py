@@ -8,6 +8,7 @@ import pytest
 from providers.failure import ErrorClass
 from store.endings import Ending, read_endings
 from store.finish import finish
+from store.settlement import Requeued
 from tests.faults.schedules_rows import add_job, answered, given_up, moved_on, released, retried
 from tests.services.job_protocol import Store, open_store
 
@@ -44,17 +45,10 @@ async def test_a_job_that_was_moved_without_a_call_says_why(store: Store) -> Non
     claimed = await store.claim_one(job_id)
     moved = replace(released(claimed, store.now_ms), error_class=ErrorClass.RATE_LIMIT)
     elsewhere = moved_on(claimed, store.now_ms).verdict
-    await store(finish, [replace(moved, verdict=elsewhere)])
+    assert isinstance(elsewhere, Requeued)
+    await store(finish, [replace(moved, verdict=replace(elsewhere, moved_for=ErrorClass.RATE_LIMIT))])
     await store(finish, [answered(await store.claim_one(job_id))])
     assert (await ending_of(store, job_id)).reason == "rate_limit"
-
-
-async def test_a_move_for_no_written_reason_is_not_silent(store: Store) -> None:
-    job_id = await store(add_job)
-    claimed = await store.claim_one(job_id)
-    await store(finish, [replace(released(claimed, 0), verdict=moved_on(claimed, 0).verdict)])
-    await store(finish, [answered(await store.claim_one(job_id))])
-    assert (await ending_of(store, job_id)).reason == "unknown"
 
 
 async def test_a_failure_names_the_deployment_that_failed_last(store: Store) -> None:

@@ -93,7 +93,7 @@ async def test_a_busy_model_is_waited_for_and_a_failing_one_is_left_for_its_fall
     await store(add_loaded_batch, 4, slice_jobs=2, routes=["chained"])
     full = plan(windows={ONE: 0})
     assert await store(hand_out, full) == [], "its own model has no room just now"
-    held = plan(standing=closed("one", reason=Closed.RATE_LIMIT, wait_ms=2_000))
+    held = plan(standing=closed("one", reason=Closed.RATE_LIMIT, wait_ms=3_000))
     assert await store(hand_out, held) == [], "its provider asked to wait for a moment"
     failing = await store(hand_out, plan(standing=closed("one")))
     assert len(slices_of(failing, TWO)) == 2

@@ -14,6 +14,7 @@ from api.verdict import STATUS, receipt, refusal_of
 from providers.catalogue import load_catalogue
 from providers.completion import Endpoint
 from providers.failure import ErrorClass
+from router.choice import Chosen
 from router.config import parse_config
 from router.failure_rules import RULES
 from router.lifecycle import JobState
@@ -65,9 +66,9 @@ def test_the_field_wins_over_the_headers_and_the_chosen_deployment_names_the_que
     headers = Headers({"x-laneway-failover": "strict", "x-laneway-on-limit": "reject"})
     heard: list[FailoverPolicy | None] = []
 
-    def choose(_route: Route, failover: FailoverPolicy | None) -> int:
+    def choose(_route: Route, failover: FailoverPolicy | None) -> Chosen:
         heard.append(failover)
-        return 1
+        return Chosen(1)
 
     routes = build_routes(parse_config(TWO, {}), load_catalogue(), {})
     raw = json.dumps({**CHAT, "laneway": {"failover": "chain"}}).encode()

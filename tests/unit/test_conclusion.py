@@ -71,7 +71,7 @@ def test_a_server_error_is_tried_again_in_the_same_queue() -> None:
 def test_a_failover_moves_to_the_same_kind_of_queue_of_the_next_provider() -> None:
     for queue, expected in (("one.batch", "two.batch"), ("one", "two")):
         verdict = conclude(Failure(ErrorClass.AUTH, "no key", 401), queue=queue).verdict
-        assert verdict == Requeued(expected, 1, NOW, 1, 0, 0, tried=0b1)
+        assert verdict == Requeued(expected, 1, NOW, 1, 0, 0, tried=0b1, moved_for=ErrorClass.AUTH)
 
 
 def test_a_job_moves_no_further_than_its_request_allows_whatever_its_route_says() -> None:
@@ -82,7 +82,7 @@ def test_a_job_moves_no_further_than_its_request_allows_whatever_its_route_says(
 
 def test_a_job_waits_here_while_the_other_deployment_is_closed() -> None:
     late = Failure(ErrorClass.RATE_LIMIT, "too many", 429, retry_after_ms=9_000)
-    assert conclude(late).verdict == Requeued("two.batch", 1, NOW, 0, 0, 0, tried=0b1)
+    assert conclude(late).verdict == Requeued("two.batch", 1, NOW, 0, 0, 0, 0b1, ErrorClass.RATE_LIMIT)
     closed = moment(Standing(Closed.FAILING, 30_000))
     assert conclude(late, closed).verdict == Requeued("one.batch", 0, NOW + 9_000, 0, 1, 0)
 
@@ -91,7 +91,7 @@ def test_a_repetition_waits_for_the_retry_budget_and_a_failover_does_not() -> No
     failure = Failure(ErrorClass.SERVER_ERROR, "boom", 500)
     assert conclude(failure, moment(put_off_ms=700)).verdict == Requeued("one.batch", 0, NOW + 700, 1, 1, 0)
     moved = conclude(failure, moment(put_off_ms=700), provider_tries=2).verdict
-    assert moved == Requeued("two.batch", 1, NOW, 1, 0, 0, tried=0b1)
+    assert moved == Requeued("two.batch", 1, NOW, 1, 0, 0, 0b1, ErrorClass.SERVER_ERROR)
 
 
 def test_a_refused_probe_is_not_counted_against_its_job() -> None:

@@ -24,6 +24,7 @@ from workers.impatience import (
     Refused,
     Snoozed,
     Waiting,
+    is_broken,
     leaving,
     reason_of,
     waits,
@@ -49,7 +50,7 @@ def waiting(wait_ms: int, *, is_single: bool, is_heard: bool, on_limit: OnLimit 
 
 
 def decided(subject: Waiting, closed: Closed | None, place: int | None = None) -> Leaving | None:
-    return leaving(subject, bound_by(closed), lambda _: place)
+    return leaving(subject, bound_by(closed), lambda _: place, flees=is_broken(bound_by(closed)))
 
 
 @pytest.mark.parametrize(("closed", "wait_ms", "is_single", "is_heard"), CASES)
@@ -73,14 +74,14 @@ def test_a_job_goes_to_a_better_place_unless_it_starts_here_soon(
     closed: Closed | None, wait_ms: int, is_single: bool, is_heard: bool
 ) -> None:
     found = decided(waiting(wait_ms, is_single=is_single, is_heard=is_heard), closed, place=1)
-    is_soon = wait_ms <= (SINGLE_WAITS_MS if is_single else LINE_WAITS_MS)
+    is_soon = wait_ms <= (SINGLE_WAITS_MS if is_single else LINE_WAITS_MS) and not is_broken(bound_by(closed))
     assert found == (None if is_soon else Moved(1, reason_of(bound_by(closed))))
 
 
 def test_a_better_place_is_looked_for_only_where_one_is_wanted() -> None:
     asked: list[int] = []
     for wait_ms in SPANS_MS:
-        leaving(waiting(wait_ms, is_single=True, is_heard=True), None, asked.append)
+        leaving(waiting(wait_ms, is_single=True, is_heard=True), None, asked.append, flees=False)
     assert asked == [wait_ms for wait_ms in SPANS_MS if wait_ms > SINGLE_WAITS_MS]
 
 
