@@ -94,10 +94,11 @@ def test_a_repetition_waits_for_the_retry_budget_and_a_failover_does_not() -> No
     assert moved == Requeued("two.batch", 1, NOW, 1, 0, 0, 0b1, ErrorClass.SERVER_ERROR)
 
 
-def test_a_refused_probe_is_not_counted_against_its_job() -> None:
+def test_a_refused_probe_is_counted_against_its_job_only_where_it_can_go_elsewhere() -> None:
     refused = Failure(ErrorClass.RATE_LIMIT, "too many", 429)
-    verdict = conclude(refused, moment(counts=False), provider_tries=3).verdict
-    assert verdict == Requeued("one.batch", 0, NOW, 0, 3, 0)
+    for failover, tries in (("strict", 3), ("chain", 4)):
+        verdict = conclude(refused, moment(counts=False), provider_tries=3, failover=failover).verdict
+        assert verdict == Requeued("one.batch", 0, NOW, 0, tries, 0)
 
 
 def test_a_final_failure_speaks_openais_error_shape() -> None:
