@@ -142,9 +142,7 @@ class ApiServer:
         database = open_database(self.database_url)
         broker_url = self.broker_url or self.state_url
         calls = self.calls or HandOffSettings(CallRules(self.routes), self.state_url, makes_calls=False)
-        async with open_asking(
-            database, broker_url, self.state_url, calls=calls, grace_ms=lambda: _GRACE_MS
-        ) as asking:
+        async with open_asking(database, broker_url, self.state_url, calls=calls, grace_ms=lambda: _GRACE_MS) as asking:
             dependencies = ApiDependencies(
                 database=database,
                 contents=self.contents(database),
