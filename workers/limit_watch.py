@@ -59,7 +59,10 @@ class LimitWatch:
     async def run(self) -> None:
         """Look every `every_ms` while calls are made, else five times as seldom."""
         while True:
-            await self.once()
+            try:
+                await self.once()
+            except Exception:  # what cannot be read is no reason to stop making calls
+                _log.exception("limits were neither told nor heard")
             is_busy = any(self._limiter.running.values()) or any(self._engine.waiting().values())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s * (1 if is_busy else _QUIET)):

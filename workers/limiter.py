@@ -148,6 +148,9 @@ class Limiter:
         except AWAY as error:
             self.away(error)
             return self._take_here(gate, demands, lines=lines)
+        except ValueError:  # another version's words
+            _log.exception("limits: Redis's answer cannot be read, this process keeps to its share")
+            return self._take_here(gate, demands, lines=lines)
         self._is_away = False
         if grant.unseeded:
             self._unseeded.update(dict.fromkeys(grant.unseeded))

@@ -81,7 +81,8 @@ def _mended_logprobs(logprobs: Any) -> dict[str, Any] | None:
     if type(logprobs) is not dict:
         return None
     for name in ("content", "refusal"):
-        for token in logprobs.get(name) or ():
+        tokens = logprobs.get(name)
+        for token in tokens if type(tokens) is list else ():
             if type(token) is dict:
                 token["top_logprobs"] = token.get("top_logprobs") or []
     return logprobs if are_plain_logprobs(logprobs) else None

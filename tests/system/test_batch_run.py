@@ -203,7 +203,7 @@ async def test_an_empty_file_fails_the_batch(caller: Caller) -> None:
 
 async def test_rate_limits_are_waited_out_and_cost_no_try(caller: Caller) -> None:
     caller.stand.simulator.change(requests_per_minute=240, request_burst=1)
-    lines = chat_lines(20)
+    lines = chat_lines(20, "sim/sim-large")  # its limit is known to the workers from then on
     batch_id = await caller.submit(lines)
     batch = await caller.wait(batch_id, LIMIT_S)
     bill = await bill_of(caller, batch_id)
