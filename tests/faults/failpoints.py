@@ -118,6 +118,7 @@ def _freeze(order: Order) -> None:
         if due.is_set() and threading.current_thread().name.startswith("sqlite-write"):
             due.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(1)  # any thread may take the signal: the stop reaches this one in here, not in a transaction
         return original(self, *args)
 
     put(SqliteThreads, "_transaction", transaction)
