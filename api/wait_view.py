@@ -93,7 +93,7 @@ def _next(dependencies: ApiDependencies, name: str, index: int, queue: str | Non
     route = dependencies.routes.resolve(name)
     if route is None:
         return (provider_of(queue) if queue else "", name)
-    chosen = route.deployments[min(index, len(route.deployments) - 1)]
+    chosen = route.at(index)
     if queue is None or chosen.provider == provider_of(queue):
         return chosen.provider, chosen.model
     here = [each for each in route.deployments if each.provider == provider_of(queue)]

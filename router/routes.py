@@ -39,8 +39,12 @@ class Route:
     on_limit: OnLimit = OnLimit.WAIT
 
     def at(self, place: int) -> Deployment:
-        """The deployment at a place; the last one for a place that an older configuration had."""
-        return self.deployments[min(place, len(self.deployments) - 1)]
+        """The deployment at a place, as `known` understands it."""
+        return self.deployments[self.known(place)]
+
+    def known(self, place: int) -> int:
+        """The same place; the last one for a place that only an older configuration had."""
+        return min(place, len(self.deployments) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,7 @@ class Admission:
         """The gate at which a job waits; its route is known."""
         route = self._route(job.route)
         assert route is not None
-        place = min(job.route_index, len(route.deployments) - 1)
-        return self.limiter.gate(route.deployments[place], job.key_id)
+        return self.limiter.gate(route.at(job.route_index), job.key_id)
 
     def allowance(self, gate: Gate) -> int:
         """How many more lines may start at a gate now."""
@@ -83,7 +82,7 @@ class Admission:
         """A place with room, of the same model unless the wait here is longer than our patience."""
         if len(route.deployments) == 1:
             return None
-        here = min(job.route_index, len(route.deployments) - 1)
+        here = route.known(job.route_index)
         among = places(route, tried=job.tried, policy=policy_of(job, route), after=None, at=here)
         place = self.standings.choose(route, among=among)
         if place is None:

@@ -73,7 +73,7 @@ class Calling:
         clock = Clock()
         limiter = Limiter(self._buckets, live_of(rules.routes.limits, LiveRows()), clock.now_ms, self._demand)
         self._health = Health(limiter, rules.breaker, rules.retry_budget, clock.now_ms)
-        self.standings = Standings(limiter, self._pricing.price, clock.now_ms)
+        self.standings = Standings(limiter, self._pricing.cost, clock.now_ms)
         admission = Admission(rules.routes.resolve, limiter, self._health, self.standings)
         self._limiter = limiter
         needs = EngineNeeds(rules.routes, self._pricing, self._client, rules.retry, replies, admission, clock)

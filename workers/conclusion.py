@@ -15,7 +15,7 @@ from router.outcome import AttemptOutcome, CostBasis
 from router.routes import Deployment, Route
 from router.routing import FailoverPolicy
 from store.claim import ClaimedJob
-from store.settlement import Completed, Failed, Requeued, Settlement
+from store.settlement import Completed, Failed, Requeued, Settlement, Verdict
 from workers.queues import moved
 
 PriceOf = Callable[[Deployment, Usage, str | None], Price | None]
@@ -98,12 +98,7 @@ def conclude_final(job: ClaimedJob, failure: Failure) -> Settlement:
 
 def conclude_refused(job: ClaimedJob, failure: Failure) -> Settlement:
     """End a job whose call was never made, for its caller does not wait for what keeps it: nothing is counted."""
-    return Settlement(
-        job.id, job.n, job.key_id, job.batch_id,
-        verdict=Failed(failure.error_class, error_json(failure)),
-        outcome=AttemptOutcome.RELEASED,
-        error_class=failure.error_class,
-    )  # fmt: skip
+    return _released(job, Failed(failure.error_class, error_json(failure)), failure.error_class)
 
 
 def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
@@ -121,25 +116,20 @@ def conclude_cut(job: ClaimedJob, now_ms: int) -> Settlement:
 
 def conclude_unsent(job: ClaimedJob, now_ms: int, reason: ErrorClass | None = None) -> Settlement:
     """Give back a job whose call was never made, not to start before this time: nothing is counted."""
-    return Settlement(
-        job.id, job.n, job.key_id, job.batch_id,
-        verdict=_back(job, now_ms),
-        outcome=AttemptOutcome.RELEASED,
-        error_class=reason,
-    )  # fmt: skip
+    return _released(job, _back(job, now_ms), reason)
 
 
 def conclude_moved(job: ClaimedJob, place: int, deployment: Deployment, reason: ErrorClass, now_ms: int) -> Settlement:
     """Send a job that would have to wait here to another place of its route: nothing is counted."""
-    back = replace(
-        _back(job, now_ms),
-        queue=moved(job.queue, deployment.provider),
-        route_index=place,
-        moved_for=job.moved_for or reason,
-    )
+    queue, moved_for = moved(job.queue, deployment.provider), job.moved_for or reason
+    back = replace(_back(job, now_ms), queue=queue, route_index=place, moved_for=moved_for)
+    return _released(job, back, reason)
+
+
+def _released(job: ClaimedJob, verdict: Verdict, reason: ErrorClass | None) -> Settlement:
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id,
-        verdict=back,
+        verdict=verdict,
         outcome=AttemptOutcome.RELEASED,
         error_class=reason,
     )  # fmt: skip
@@ -154,10 +144,8 @@ def _back(job: ClaimedJob, now_ms: int) -> Requeued:
 def _verdict(
     job: ClaimedJob, route: Route | None, failure: Failure, policy: RetryPolicy, moment: Moment
 ) -> Requeued | Failed:
-    last = len(route.deployments) - 1 if route else 0
-    facts = JobFacts(
-        job.n, job.tries, job.provider_tries, job.unknowns, min(job.route_index, last), job.deadline_at_ms, job.tried
-    )
+    here = route.known(job.route_index) if route else 0
+    facts = JobFacts(job.n, job.tries, job.provider_tries, job.unknowns, here, job.deadline_at_ms, job.tried)
     if route is not None:
         facts = replace(facts, onward=_place_after(failure, facts, job, route, moment))
     counts = moment.counts or facts.onward is not None  # a probe may go on failing for as long as it has to stay here

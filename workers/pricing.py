@@ -22,10 +22,16 @@ class Pricing:
             deployment.pricing_id, deployment.base_model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
         )
 
+    def cost(self, deployment: Deployment, usage: Usage, service_tier: str | None = None) -> int | None:
+        """What a call costs, in nano-dollars; None where the price is not known."""
+        price = self.price(deployment, usage, service_tier)
+        return None if price is None else cost_nanousd(usage, price)
+
     def demand(self, deployment: Deployment, job: ClaimedJob, estimate: Estimate) -> Demand:
         """Estimate what a call will take."""
         tokens = estimate.of(job.body, counts_asked=deployment.counts_asked)
-        return Demand(tokens.input_tokens, tokens.output_tokens, self._nanousd(deployment, tokens))
+        usage = Usage(prompt_tokens=tokens.input_tokens, completion_tokens=tokens.output_tokens)
+        return Demand(tokens.input_tokens, tokens.output_tokens, self.cost(deployment, usage) or 0)
 
     def used(self, deployment: Deployment, reserved: Demand, answer: Answer) -> Demand | None:
         """What a call took, as its provider counts; None where it did not say."""
@@ -37,11 +43,5 @@ class Pricing:
             taken = Demand(answer.usage.prompt_tokens, answer.usage.completion_tokens)
         cost = answer.reported_cost_nanousd
         if cost is None:
-            price = self.price(deployment, answer.usage, answer.service_tier)
-            cost = 0 if price is None else cost_nanousd(answer.usage, price)
+            cost = self.cost(deployment, answer.usage, answer.service_tier) or 0
         return Demand(taken.input_tokens, taken.output_tokens, cost)
-
-    def _nanousd(self, deployment: Deployment, tokens: Demand) -> int:
-        usage = Usage(prompt_tokens=tokens.input_tokens, completion_tokens=tokens.output_tokens)
-        price = self.price(deployment, usage)
-        return 0 if price is None else cost_nanousd(usage, price)

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 
 from providers.completion import Usage
 from providers.failure import ErrorClass
-from providers.price import Price
 from router.choice import Chosen, choose, places
-from router.cost import cost_nanousd
 from router.routes import Deployment, Route
 from router.routing import FailoverPolicy
-from router.scope import Scope, deployment_scope, provider_scope
+from router.scope import Scope, provider_scope
 from router.standing import Closed, Standing
 from workers.impatience import CLASSES
 from workers.limiter import Limiter
@@ -23,24 +21,25 @@ _TYPICAL = Usage(prompt_tokens=1_000, completion_tokens=500)
 _PROBE_EVERY_MS = 2_000
 _PROBE_OFFER_MS = 50
 
-PriceOf = Callable[[Deployment, Usage], Price | None]
+CostOf = Callable[[Deployment, Usage], int | None]
+"""`(deployment, usage) -> nano-dollars`, None where the price is not known."""
 
 
 class Standings:
     """Standings as one process sees them."""
 
-    def __init__(self, limiter: Limiter, price_of: PriceOf, now_ms: Callable[[], int]) -> None:
+    def __init__(self, limiter: Limiter, cost_of: CostOf, now_ms: Callable[[], int]) -> None:
         self._limiter = limiter
-        self._price_of = price_of
+        self._cost_of = cost_of
         self._now_ms = now_ms
         self._typical: dict[Scope, int | None] = {}
         self._probed_at_ms: dict[Scope, int] = {}
 
     def of(self, deployment: Deployment) -> Standing:
         """One deployment's standing, its provider's included."""
-        scopes = (provider_scope(deployment.provider), deployment_scope(deployment.provider, deployment.model))
+        scopes = (provider_scope(deployment.provider), deployment.scope)
         states = [state for scope in scopes if (state := self._limiter.states.get(scope)) is not None]
-        own = states[-1] if states and states[-1].scope == scopes[1] else None
+        own = self._limiter.states.get(deployment.scope)
         closed, closed_ms = self._closed(scopes)
         if closed is Closed.RATE_LIMIT and any(map(self._limiter.storms, scopes)):
             closed = Closed.FAILING
@@ -50,7 +49,7 @@ class Standings:
             closed=closed,
             wait_ms=closed_ms if closed else max((gauge.wait_ms for gauge in gauges), default=0),
             headroom_permille=max(1_000 - used, 0),
-            in_flight=own.in_flight if own else self._limiter.running[scopes[1]],
+            in_flight=own.in_flight if own else self._limiter.running[deployment.scope],
             waiting=own.waiting if own else 0,
             per_minute=own.per_minute if own else 0,
             us_per_output_token=own.us_per_output_token if own else None,
@@ -97,12 +96,11 @@ class Standings:
         """Why neither provider nor deployment take calls, and for how long yet."""
         for scope in scopes:
             if (live := self._limiter.live.state_of(scope)) is not None:
-                return Closed(live), 0
+                return live, 0
         closures = [found for scope in scopes if (found := self._limiter.closure(scope)) is not None]
         return max(closures, key=lambda found: found[1], default=(None, 0))
 
     def _typical_nanousd(self, deployment: Deployment) -> int | None:
         if deployment.scope not in self._typical:
-            price = self._price_of(deployment, _TYPICAL)
-            self._typical[deployment.scope] = None if price is None else cost_nanousd(_TYPICAL, price)
+            self._typical[deployment.scope] = self._cost_of(deployment, _TYPICAL)
         return self._typical[deployment.scope]
