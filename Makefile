@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile --no-config --quiet --universal --python-versio
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench faults serve lock
+.PHONY: help setup demo test check bench faults fuzz audit serve lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,15 @@ bench: $(READY) ## measure throughput and overhead
 faults: $(READY) ## run every fault test, the long ones too
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal --run-full tests/faults $(ARGS)
 
+fuzz: $(READY) .tools/fuzz/.ready ## throw requests of every kind at every route, with a key and without (ARGS=--max-examples=200)
+	$(BIN)/python -P -m tests.fuzz .tools/fuzz/bin/schemathesis $(ARGS)
+
+audit: .tools/audit/.ready ## look up the locked dependencies among the known vulnerabilities; what cannot be looked up fails
+	for locked in requirements/*.txt; do \
+		echo "$$locked"; \
+		.tools/audit/bin/pip-audit --progress-spinner off --strict --disable-pip --require-hashes -r $$locked $(ARGS) || exit 1; \
+	done
+
 serve: $(READY) ## run Laneway on this machine: API, worker, embedded Valkey, SQLite
 	$(BIN)/laneway up $(ARGS)
 
@@ -50,6 +59,15 @@ lock: $(READY) ## resolve the dependencies again into requirements/ (ARGS=--upgr
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	$(COMPILE) $(ARGS) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	$(COMPILE) $(ARGS) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(COMPILE) $(ARGS) --group fuzz --output-file requirements/fuzz.txt
+	$(COMPILE) $(ARGS) --group audit --output-file requirements/audit.txt
+
+# Tools with many dependencies of their own: each in an environment of its own, which no test needs.
+.tools/%/.ready: requirements/%.txt | $(READY)
+	rm -rf .tools/$*
+	$(BIN)/python -m venv --without-pip .tools/$*
+	$(BIN)/uv pip install --no-config --quiet --python .tools/$*/bin/python --no-deps --require-hashes -r $<
+	touch $@
 
 # The checks of the interpreter run it: a name on PATH may be a launcher for a version that is not there.
 # A Python without ensurepip (Debian's, lacking python3-venv) lends its own pip to the new environment.

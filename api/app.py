@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api.auth import Authenticator
+from api.audit import audit_router
+from api.authenticator import Authenticator
 from api.background import Background
+from api.batch_estimate import batch_estimate_router
 from api.batches import batches_router
+from api.budgets import budgets_router
 from api.completions import completion_routes
 from api.dependencies import ApiDependencies
 from api.envelope import Envelope
@@ -19,7 +22,10 @@ from api.jobs import jobs_router
 from api.keys import keys_router
 from api.live_edits import live_edits_router
 from api.models import models_router
+from api.openapi.document import openapi_router
 from api.queues import queues_router
+from api.teams import teams_router
+from api.usage import usage_router
 from api.webhook_deliveries import webhooks_router
 
 __all__ = ["ApiDependencies", "create_app"]
@@ -46,21 +52,29 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     app.state.dependencies = dependencies
     app.state.background = background
     app.state.authenticator = Authenticator(
-        dependencies.database, pepper=dependencies.pepper, master_key=dependencies.master_key
+        dependencies.database,
+        peppers=(dependencies.pepper, *dependencies.other_peppers),
+        master_key=dependencies.master_key,
     )
     app.state.started_at_s = int(time.time())
     app.add_middleware(Envelope)
     app.router.routes.extend(completion_routes())
     for router in (
         files_router(),
+        batch_estimate_router(),  # before the edit of a batch, whose path matches too
         batches_router(),
         jobs_router(),
         models_router(),
         keys_router(),
+        teams_router(),
+        audit_router(),
+        budgets_router(),
         queues_router(),
+        usage_router(),
         live_edits_router(),
         webhooks_router(),
         health_router(),
+        openapi_router(is_public=dependencies.public_document),
     ):
         app.include_router(router)
     return app

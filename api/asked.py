@@ -9,8 +9,11 @@ from starlette.datastructures import Headers
 
 from api.errors import ApiError, bad_request, echo
 from providers.completion import Endpoint
+from providers.dialects.json_depth import is_too_deep
 from router.choice import Chosen
 from router.queues import batch_queue, interactive_queue
+from router.request_bounds import RequestBounds, bounds_of_fields
+from router.request_fields import steering
 from router.routes import Route, RouteTable
 from router.routing import FailoverPolicy, OnLimit
 from router.wishes import OWN_FIELD, BadWish, Wishes, take_wishes, word_of
@@ -37,15 +40,19 @@ class Asked:
     route: Route
     body: bytes
     """What is sent on: the caller's own bytes, without our own field."""
+    bounds: RequestBounds
+    """How much it holds, and the most that it allows."""
     stream: bool = False
     include_usage: bool = False
     """The caller wants the usage at the end of the stream."""
-    store: bool = False
-    """The caller wants the bodies kept."""
+    store: bool | None = None
+    """Whether the caller wants the bodies kept; None when it does not say."""
     flex: bool = False
     """The caller takes the slow and cheap tier."""
     priority: int = 0
     """By the service tier: higher goes first within its queue."""
+    service_tier: str | None = None
+    """As the request says it."""
     wishes: Wishes = field(default_factory=Wishes)
     """From our own field, then from our headers."""
     chosen: Chosen = field(default_factory=lambda: Chosen(0))
@@ -71,12 +78,16 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise bad_request(f"We could not parse the JSON body of your request: {error}.") from None
     if type(value) is not dict:
         raise bad_request("The body of your request should be a JSON object.")
+    if is_too_deep(raw, value):
+        raise bad_request("The body of your request is nested too deeply.")
     return value
 
 
 def check_asked(endpoint: Endpoint, value: dict[str, Any], raw: bytes | None, routes: RouteTable) -> Asked:
     """Check a parsed body; `raw` are its bytes, where they are at hand. Raises ApiError 400 or 404."""
     has_own = OWN_FIELD in value
+    if refused := steering(value):
+        raise bad_request(refused[1], param=refused[0], code="invalid_value")
     wishes = _wishes(value)
     name, kinds, words = _INPUTS[endpoint]
     found = _required(value, name, kinds, words)
@@ -86,16 +97,19 @@ def check_asked(endpoint: Endpoint, value: dict[str, Any], raw: bytes | None, ro
     stream = _flag(value, "stream")
     if stream and endpoint is not Endpoint.CHAT:
         raise bad_request(f"{endpoint} does not stream.", param="stream", code="invalid_value")
-    options = value.get("stream_options")
+    options, store, tier = value.get("stream_options"), value.get("store"), value.get("service_tier")
+    body = raw if raw is not None and not has_own else orjson.dumps(value)
     return Asked(
         endpoint,
         find_route(model, routes),
-        raw if raw is not None and not has_own else orjson.dumps(value),
+        body,
+        bounds_of_fields(value, body),
         stream=stream,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        store=value.get("store") is True,
-        flex=value.get("service_tier") == "flex",
-        priority=PRIORITY_TIER if value.get("service_tier") == "priority" else 0,
+        store=store if type(store) is bool else None,
+        flex=tier == "flex",
+        priority=PRIORITY_TIER if tier == "priority" else 0,
+        service_tier=tier if isinstance(tier, str) else None,
         wishes=wishes,
     )
 

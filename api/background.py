@@ -22,7 +22,7 @@ class Background:
     def __init__(self, dependencies: ApiDependencies) -> None:
         self._dependencies = dependencies
         self._farewells: set[asyncio.Task[None]] = set()
-        self.waiting = Waiting(dependencies.database, dependencies.replies, dependencies.api_id)
+        self.waiting = Waiting(dependencies.database, dependencies.replies, dependencies.api_id, dependencies.sealer)
         self.pulse = Pulse(dependencies.replies.ping)
         self.answered = Answered(dependencies.database)
 
@@ -50,7 +50,7 @@ class Background:
     async def _cancel(self, job_id: bytes, key_id: bytes) -> None:
         while True:
             try:
-                stopped = await self._dependencies.database.write(cancel_job, job_id, key_id=key_id)
+                stopped = await self._dependencies.database.write(cancel_job, job_id, owners=(key_id,))
                 break
             except StoreUnavailable:
                 await asyncio.sleep(_TRY_AGAIN_S)

@@ -3,13 +3,14 @@
 from typing import Any
 
 from api.answers import seconds
+from api.pause_object import pause_object
 from router.cost import usd
 from store.batches import BatchRow
 from store.ids import Prefix, public_id
 
 
 def batch_object(row: BatchRow, waiting: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Write a batch. `laneway` is our own addition: money, the batch that this one repeats, what its lines wait for."""
+    """Write a batch. `laneway` is our own addition: who made it, money, what it repeats, what its lines wait for."""
     return {
         "id": public_id(Prefix.BATCH, row.id),
         "object": "batch",
@@ -34,9 +35,13 @@ def batch_object(row: BatchRow, waiting: dict[str, Any] | None = None) -> dict[s
         "metadata": row.metadata,
         "usage": _usage(row),
         "laneway": {
+            "key_id": public_id(Prefix.KEY, row.key_id),
             "cost_usd": None if row.unpriced and not row.cost_nanousd else usd(row.cost_nanousd),
             "unpriced": row.unpriced,
             "retry_of": None if row.retry_of is None else public_id(Prefix.BATCH, row.retry_of),
+            "tags": list(row.tags),
+            "max_cost_usd": None if row.max_cost_nanousd is None else usd(row.max_cost_nanousd),
+            "paused": pause_object(row),
             "waiting": waiting,
         },
     }

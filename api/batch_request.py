@@ -4,11 +4,13 @@ import re
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from api.upload import EXPIRES_AFTER_S
 from api.webhook_request import WebhookRequest
 from providers.completion import Endpoint
+from router.measures import usd_nanousd
+from router.wishes import MOST_TAG_CHARACTERS, MOST_TAGS, is_tag
 
 _HOUR_MS = 3_600_000
 _WINDOW = re.compile(r"([1-9][0-9]{0,2})([hd])", re.ASCII)
@@ -55,6 +57,35 @@ Name = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Value = Annotated[str, Field(max_length=512), AfterValidator(printable)]
 
 
+def _cap(value: object) -> int | None:
+    try:
+        return None if value is None else usd_nanousd(value)
+    except ValueError as error:
+        raise ValueError(f"it {error}") from None
+
+
+def _tag(text: str) -> str:
+    if not is_tag(text):
+        raise ValueError(f"it should be 1 to {MOST_TAG_CHARACTERS} printable characters, without commas")
+    return text
+
+
+Cap = Annotated[int | None, BeforeValidator(_cap), WithJsonSchema({"type": ["number", "string", "null"]})]
+"""US dollars, a number or a decimal string, read as nano-dollars."""
+Tag = Annotated[str, AfterValidator(_tag)]
+
+
+class BatchWishes(BaseModel):
+    """What a caller asks of us, not of the models."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] = []
+    """Whose budgets and sums all lines count in, beside those of the key and its team."""
+    max_cost: Cap = Field(default=None, alias="max_cost_usd")
+    """The batch is paused before it costs more."""
+
+
 class OutputExpiry(BaseModel):
     """How long the output files are kept."""
 
@@ -65,15 +96,44 @@ class OutputExpiry(BaseModel):
     seconds: Annotated[int, Field(ge=EXPIRES_AFTER_S.start, le=EXPIRES_AFTER_S.stop - 1)]
 
 
-class BatchRequest(BaseModel):
-    """The body of `POST /v1/batches`; fields that are not here are ignored."""
+class BatchInput(BaseModel):
+    """What a batch reads."""
 
     model_config = ConfigDict(strict=True)
 
     input_file_id: str
     endpoint: Annotated[str, AfterValidator(_served_endpoint)]
+
+
+class EstimateRequest(BatchInput):
+    """The body of `POST /v1/batches/estimate`; fields that are not here are ignored."""
+
+    completion_window: Annotated[str, AfterValidator(_window)] | None = None
+
+
+class BatchRequest(BatchInput):
+    """The body of `POST /v1/batches`; fields that are not here are ignored."""
+
     completion_window: Annotated[str, AfterValidator(_window)]
     metadata: Annotated[dict[Name, Value], AfterValidator(few)] | None = None
     output_expires_after: OutputExpiry | None = None
     webhook: WebhookRequest | None = None
     """Our own addition: who is told when the batch ends."""
+    laneway: BatchWishes = BatchWishes()
+    """Our own addition."""
+    max_cost: Cap = Field(default=None, alias="max_cost_usd")
+    """Our own addition: the same as `laneway.max_cost_usd`, and stronger."""
+
+    @property
+    def max_cost_nanousd(self) -> int | None:
+        """What it may cost; None is without limit."""
+        return self.laneway.max_cost if self.max_cost is None else self.max_cost
+
+
+class BatchEdit(BaseModel):
+    """The body of `POST /v1/batches/{batch_id}`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    max_cost_nanousd: Cap = Field(alias="max_cost_usd")
+    """null removes the cap."""

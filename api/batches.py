@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.answers import json_answer, list_answer
-from api.auth import Caller, authenticate
+from api.auth import Caller, authenticate, needs, permit_endpoint
+from api.batch_edits import edit, pause, resume
 from api.batch_object import batch_object
-from api.batch_request import BatchRequest, window_ms
+from api.batch_request import BatchInput, BatchRequest, window_ms
 from api.bodies import CONTROL_BYTES, parse_model, read_body
 from api.dependencies import Dependencies
 from api.errors import NO_RETRY, ApiError, bad_request, not_found
@@ -15,6 +16,7 @@ from api.idempotency import REPLAYED, hash_of, read_idempotency, reused_key
 from api.paging import known, window
 from api.wait_view import wait_of_batch
 from api.webhook_request import new_webhook
+from router.key_rules import KeyScope
 from store.batches import (
     BATCH_PURPOSE,
     NewBatch,
@@ -34,10 +36,16 @@ _ROUTE = "/v1/batches"
 def batches_router() -> APIRouter:
     """The routes of batches."""
     router = APIRouter(prefix=_ROUTE, dependencies=[Depends(authenticate)])
-    router.add_api_route("", create, methods=["POST"], response_model=None)
-    router.add_api_route("", list_page, methods=["GET"], response_model=None)
-    router.add_api_route("/{batch_id}", retrieve, methods=["GET"], response_model=None)
-    router.add_api_route("/{batch_id}/cancel", cancel, methods=["POST"], response_model=None)
+    for method, path, handler, scope in (
+        ("POST", "", create, KeyScope.BATCH),
+        ("GET", "", list_page, KeyScope.READ),
+        ("GET", "/{batch_id}", retrieve, KeyScope.READ),
+        ("POST", "/{batch_id}", edit, KeyScope.BATCH),
+        ("POST", "/{batch_id}/cancel", cancel, KeyScope.BATCH),
+        ("POST", "/{batch_id}/pause", pause, KeyScope.BATCH),
+        ("POST", "/{batch_id}/resume", resume, KeyScope.BATCH),
+    ):
+        router.add_api_route(path, handler, methods=[method], response_model=None, dependencies=[needs(scope)])
     return router
 
 
@@ -45,11 +53,12 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
     """Make a batch of an uploaded file; the workers validate its lines."""
     raw = await read_body(request, limit_bytes=CONTROL_BYTES)
     asked = parse_model(raw, BatchRequest)
+    permit_endpoint(caller, asked.endpoint)
     input_file_id = raw_id(Prefix.FILE, asked.input_file_id)
     if input_file_id is None:
-        raise _refusal(NoBatch.NO_FILE, asked)
+        raise refusal(NoBatch.NO_FILE, asked)
     expiry = asked.output_expires_after
-    idempotency = read_idempotency(request.headers, caller.key_id, _ROUTE, hash_of(_ROUTE, raw))
+    idempotency = read_idempotency(request.headers, caller.key_id, _ROUTE, hash_of(dependencies.pepper, _ROUTE, raw))
     new = NewBatch(
         batch_id=new_id(),
         key_id=caller.key_id,
@@ -60,14 +69,17 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
         metadata=asked.metadata or {},
         output_expires_after_s=None if expiry is None else expiry.seconds,
         max_open=dependencies.limits.max_open,
-        webhook=new_webhook(asked.webhook, dependencies),
+        webhook=new_webhook(asked.webhook, dependencies, caller),
         idempotency=idempotency,
+        teammates=caller.owners[1:],
+        tags=tuple(asked.laneway.tags),
+        max_cost_nanousd=asked.max_cost_nanousd,
     )
     made = await dependencies.database.write(create_batch, new)
     if isinstance(made, Conflict):
         raise reused_key()
     if isinstance(made, NoBatch):
-        raise _refusal(made, asked)
+        raise refusal(made, asked)
     if made.id != new.batch_id:
         return json_answer(batch_object(made), headers=REPLAYED)
     await dependencies.signals.batches_changed()
@@ -80,16 +92,16 @@ async def list_page(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """List the caller's batches, newest first."""
+    """List the batches that the caller sees, newest first."""
     asked = window(Prefix.BATCH, after, limit)
-    page = known(await dependencies.database.read(list_batches, caller.key_id, asked), after)
+    page = known(await dependencies.database.read(list_batches, caller.owners, asked), after)
     return list_answer([batch_object(row) for row in page.items], has_more=page.has_more)
 
 
 async def retrieve(batch_id: str, dependencies: Dependencies, caller: Caller) -> Response:
     """Describe one batch."""
     raw = raw_id(Prefix.BATCH, batch_id)
-    row = None if raw is None else await dependencies.database.read(get_batch, caller.key_id, raw)
+    row = None if raw is None else await dependencies.database.read(get_batch, caller.owners, raw)
     if row is None:
         raise not_found("Batch", batch_id)
     return json_answer(batch_object(row, await wait_of_batch(dependencies, row)))
@@ -98,7 +110,7 @@ async def retrieve(batch_id: str, dependencies: Dependencies, caller: Caller) ->
 async def cancel(batch_id: str, dependencies: Dependencies, caller: Caller) -> Response:
     """Ask for the end of a batch; what is done by then is kept and handed out."""
     raw = raw_id(Prefix.BATCH, batch_id)
-    row = None if raw is None else await dependencies.database.write(request_cancel, caller.key_id, raw)
+    row = None if raw is None else await dependencies.database.write(request_cancel, caller.owners, raw)
     if row is None:
         raise not_found("Batch", batch_id)
     if isinstance(row, Refused):
@@ -108,7 +120,8 @@ async def cancel(batch_id: str, dependencies: Dependencies, caller: Caller) -> R
     return json_answer(batch_object(row))
 
 
-def _refusal(why: NoBatch, asked: BatchRequest) -> ApiError:
+def refusal(why: NoBatch, asked: BatchInput) -> ApiError:
+    """Say why there is no batch."""
     match why:
         case NoBatch.NO_FILE:
             return not_found("File", asked.input_file_id, param="input_file_id")

@@ -7,19 +7,21 @@ from typing import Protocol, cast
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from api.admission import estimate_of, taken
 from api.asked import BODY_BYTES, Asked, read_asked, settled
-from api.auth import authenticate
+from api.auth import authorize, permit_endpoint
 from api.background import Background
 from api.bodies import read_body
 from api.dependencies import ApiDependencies
-from api.idempotency import REPLAYED, hash_of, read_idempotency, reused_key
+from api.idempotency import REPLAYED, hash_of, read_idempotency
 from api.patience import timeout_s
 from api.prefer import preferred_wait_s
 from api.verdict import out_of_time, queue_away
 from api.waiting import Listener
 from providers.completion import Endpoint
-from store.endings import Ending, read_endings
-from store.idempotency import Conflict, Existing
+from router.key_rules import KeyScope
+from store.endings import Ending, opened, read_endings
+from store.idempotency import Existing
 from store.ids import new_id
 from store.retention import Bodies
 from store.stopping import expire_job, withdraw_job
@@ -62,21 +64,23 @@ class Call:
         return {} if self.is_new else REPLAYED
 
     async def hand_in(self, waiter: Waiter) -> None:
-        """Make the job, or find the one that the same request made. Raises ApiError 409 or 503, StoreUnavailable."""
+        """Make the job, or find the one that the same request made.
+
+        Raises ApiError 400, 409, 429 or 503, StoreUnavailable.
+        """
         if not self.background.pulse.up and self.wait_s is None and not self.dependencies.has_room(self.new):
             raise queue_away()
         waiting, self.job_id = self.background.waiting, self.new.id
         waiting.expect(self.job_id, waiter)
         try:
             submission = await self.dependencies.submit(self.new)
-            if isinstance(submission.outcome, Conflict):
-                raise reused_key()
+            outcome = taken(submission.outcome)
         except BaseException:
             waiting.forget(self.job_id, waiter)
             raise
-        if isinstance(submission.outcome, Existing):
+        if isinstance(outcome, Existing):
             waiting.forget(self.job_id, waiter)
-            self.job_id, self.is_new = submission.outcome.object_id, False
+            self.job_id, self.is_new = outcome.object_id, False
             waiting.expect(self.job_id, waiter, eager=True)
         else:
             _watch_publish(submission, waiter)
@@ -96,18 +100,19 @@ class Call:
         endings = await self.dependencies.database.read(read_endings, [self.job_id])
         if not endings:
             raise out_of_time(self.job_id, self.timeout_s)
-        return endings[0]
+        return opened(endings[0], self.dependencies.sealer)
 
 
 async def read_call(request: Request, endpoint: Endpoint) -> Call:
-    """Read a request. Raises ApiError 400, 401, 404, 408, 413, 415 or 429."""
+    """Read a request. Raises ApiError 400, 401, 403, 404, 408, 413, 415 or 429."""
     state = request.app.state
     dependencies = cast(ApiDependencies, state.dependencies)
-    caller = await authenticate(request)
+    caller = await authorize(request, KeyScope.SUBMIT)
+    permit_endpoint(caller, endpoint)
     raw = await read_body(request, limit_bytes=BODY_BYTES)
     headers = request.headers
-    asked = settled(read_asked(endpoint, raw, dependencies.routes), headers, dependencies.choose)
-    body_hash = hash_of(endpoint, raw)
+    asked = settled(read_asked(endpoint, raw, dependencies.routes.only(caller.models)), headers, dependencies.choose)
+    body_hash = hash_of(dependencies.pepper, endpoint, raw)
     idempotency = read_idempotency(headers, caller.key_id, endpoint, body_hash)
     wait_s = None if asked.stream else preferred_wait_s(headers)
     time_s = timeout_s(headers, asked.wishes.timeout_s, whole=not asked.stream and wait_s is None)
@@ -122,7 +127,7 @@ async def read_call(request: Request, endpoint: Endpoint) -> Call:
         priority=asked.priority,
         stream=asked.stream,
         reply_to=dependencies.api_id,
-        bodies=_bodies(asked, idempotent=idempotency is not None),
+        bodies=_bodies(asked, keeps=caller.store_bodies, idempotent=idempotency is not None),
         body_hash=body_hash,
         attach=headers.get("x-stainless-retry-count", "0") != "0",
         idempotency=idempotency,
@@ -130,6 +135,8 @@ async def read_call(request: Request, endpoint: Endpoint) -> Call:
         moved_for=asked.chosen.moved_for,
         failover=asked.wishes.failover,
         on_limit=asked.wishes.on_limit,
+        tags=asked.wishes.tags,
+        estimate_nanousd=estimate_of(asked, dependencies.prices),
     )
     return Call(request, dependencies, cast(Background, state.background), asked, new, time_s, wait_s)
 
@@ -145,8 +152,9 @@ def gone() -> ClientDisconnect:
     return ClientDisconnect()
 
 
-def _bodies(asked: Asked, *, idempotent: bool) -> Bodies:
-    if asked.store:
+def _bodies(asked: Asked, *, keeps: bool, idempotent: bool) -> Bodies:
+    """How long the bodies are kept: as the request says, else as its key does (`keeps`)."""
+    if asked.store or (asked.store is None and keeps):
         return Bodies.KEPT
     return Bodies.A_DAY if idempotent else Bodies.UNTIL_ANSWERED
 

@@ -17,9 +17,9 @@ from api.verdict import answer_of, queue_away
 from providers.completion import Endpoint
 from store.endings import Ending
 from store.ids import Prefix, public_id
-from store.jobs import get_job
+from store.jobs import get_job, opened
 from store.replies import Reply
-from store.retention import keep_bodies
+from store.retention import Bodies, keep_bodies
 
 
 def completion_routes() -> list[Route]:
@@ -120,10 +120,12 @@ async def _until_ended(call: Call, answer: Answer, watch: "asyncio.Task[None]") 
 async def _job_instead(call: Call) -> Response:
     """Answer 202 with the job, whose bodies are kept from now on."""
     if call.is_new:
-        await call.dependencies.database.write(keep_bodies, call.job_id)
-    row = await call.dependencies.database.read(get_job, call.new.key_id, call.job_id)
+        kind = Bodies.UNTIL_FETCHED if call.asked.store is False else Bodies.KEPT
+        await call.dependencies.database.write(keep_bodies, call.job_id, kind)
+    row = await call.dependencies.database.read(get_job, (call.new.key_id,), call.job_id)
     if row is None:
         raise ApiError(500, "The job is gone.", kind="server_error", code="internal")
     name = public_id(Prefix.JOB, call.job_id)
     headers = {"location": f"/v1/jobs/{name}", "preference-applied": "respond-async", "x-laneway-job-id": name}
+    row = opened(row, call.dependencies.sealer)
     return json_answer(job_object(row), status=202, headers={**headers, **call.extra_headers})

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from api.asked import Choose
 from providers.limit import Limit
+from providers.prices import PriceBook
 from router.choice import Chosen
 from router.config import BatchLimits, WebhooksConfig
 from router.routes import RouteTable
@@ -16,6 +17,7 @@ from router.scope_state import ScopeState
 from store.contents import FileContents
 from store.database import Database
 from store.replies import Replies
+from store.sealing import PLAIN, Sealer
 from store.signals import Signals
 from store.submission import NewJob, Submission
 
@@ -34,6 +36,8 @@ class ApiDependencies:
     signals: Signals
     pepper: bytes = field(repr=False)
     """The secret under which virtual keys are stored as HMACs."""
+    other_peppers: tuple[bytes, ...] = field(kw_only=True, default=(), repr=False)
+    """Those that are accepted beside it while one follows the other."""
     master_key: str = field(repr=False)
     """The operator's key; empty means that there is none."""
     version: str
@@ -51,6 +55,14 @@ class ApiDependencies:
     """Where webhooks may be sent."""
     limit_states: LimitStates | None = None
     """How full the limits are, over all processes; None where nobody measures them."""
+    sealer: Sealer = field(kw_only=True, default=PLAIN)
+    """Reads what is stored encrypted. The one of `contents` and of `submit`, too."""
+    keep_content_ms: int = field(kw_only=True, default=30 * 86_400_000)
+    """How long files of batches are kept where neither their key nor their caller says."""
+    prices: PriceBook = field(kw_only=True, default_factory=PriceBook)
+    """What models cost where the configuration does not say."""
+    public_document: bool = field(kw_only=True, default=False)
+    """Whether the OpenAPI document is shown without a key."""
 
 
 def dependencies(request: Request) -> ApiDependencies:

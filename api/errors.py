@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from api.answers import json_answer
 from store.database import StoreUnavailable
+from store.sealing import CannotOpen
 
 NO_RETRY = {"x-should-retry": "false"}
 """Client libraries repeat 408, 409 and 429 unless told that it is no use."""
@@ -107,10 +108,17 @@ async def on_store_unavailable(_request: Request, _error: Exception) -> Response
     )
 
 
+async def on_cannot_open(_request: Request, error: Exception) -> Response:
+    """Answer for what is stored encrypted and cannot be read here."""
+    assert isinstance(error, CannotOpen)
+    return error_answer(ApiError(500, str(error), kind="server_error", code=error.code, headers=NO_RETRY))
+
+
 def first_problem(problems: Any, *, skip: int = 0) -> ApiError:
     """Turn the first of pydantic's problems into a refusal. `skip` parts of its location are not the caller's words."""
     problem = problems[0]
-    param = echo(".".join(str(part) for part in problem["loc"][skip:])) or None
+    path = (str(part) for part in problem["loc"][skip:] if part != "[key]")  # a name in an object that has no such name
+    param = echo(".".join(path)) or None
     says = str(problem["msg"]).removeprefix("Value error, ")
     message = f"Invalid '{param}': {says}." if param else f"{says}."
     code = "missing_required_parameter" if problem["type"] == "missing" else "invalid_value"
@@ -122,5 +130,6 @@ HANDLERS: Mapping[Any, Any] = {
     HTTPException: on_http_error,
     RequestValidationError: on_bad_parameter,
     StoreUnavailable: on_store_unavailable,
+    CannotOpen: on_cannot_open,
 }
 """Which function answers which exception."""

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.answers import json_answer, list_answer, seconds
-from api.auth import Caller, authenticate
+from api.auth import Caller, authenticate, needs
 from api.dependencies import ApiDependencies, Dependencies
 from api.errors import ApiError, not_found
 from api.filename import content_disposition
 from api.idempotency import REPLAYED
 from api.paging import known, window
 from api.upload import receive_upload
+from router.key_rules import KeyScope
 from store.contents import ContentMissing
 from store.files import FileRow, contents_removed, delete_file, get_file, list_files, may_remove_contents
 from store.ids import Prefix, public_id, raw_id
@@ -22,11 +23,17 @@ from store.ids import Prefix, public_id, raw_id
 def files_router() -> APIRouter:
     """The routes of files."""
     router = APIRouter(prefix="/v1/files", dependencies=[Depends(authenticate)])
-    router.add_api_route("", create, methods=["POST"], response_model=None)
-    router.add_api_route("", list_page, methods=["GET"], response_model=None)
-    router.add_api_route("/{file_id}", retrieve, methods=["GET"], response_model=None)
-    router.add_api_route("/{file_id}", delete, methods=["DELETE"], response_model=None)
-    router.add_api_route("/{file_id}/content", content, methods=["GET"], response_model=None)
+    router.add_api_route("", create, methods=["POST"], response_model=None, dependencies=[needs(KeyScope.FILES)])
+    router.add_api_route("", list_page, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)])
+    router.add_api_route(
+        "/{file_id}", retrieve, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)]
+    )
+    router.add_api_route(
+        "/{file_id}", delete, methods=["DELETE"], response_model=None, dependencies=[needs(KeyScope.FILES)]
+    )
+    router.add_api_route(
+        "/{file_id}/content", content, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)]
+    )
     return router
 
 
@@ -44,9 +51,9 @@ async def list_page(
     order: Literal["asc", "desc"] = "desc",
     purpose: Annotated[str | None, Query(max_length=32, pattern="^[a-z_-]+$")] = None,
 ) -> Response:
-    """List the caller's files."""
+    """List the files that the caller sees."""
     asked = window(Prefix.FILE, after, limit, newest_first=order == "desc")
-    page = known(await dependencies.database.read(list_files, caller.key_id, asked, purpose=purpose), after)
+    page = known(await dependencies.database.read(list_files, caller.owners, asked, purpose=purpose), after)
     return list_answer([file_object(row) for row in page.items], has_more=page.has_more)
 
 
@@ -71,7 +78,7 @@ async def delete(file_id: str, dependencies: Dependencies, caller: Caller) -> Re
     """Hide a file; its bytes go at once unless a batch still reads them."""
     raw = raw_id(Prefix.FILE, file_id)
     database = dependencies.database
-    if raw is None or not await database.write(delete_file, caller.key_id, raw):
+    if raw is None or not await database.write(delete_file, caller.owners, raw):
         raise not_found("File", file_id)
     if await database.read(may_remove_contents, raw):
         await dependencies.contents.remove(raw)
@@ -81,7 +88,7 @@ async def delete(file_id: str, dependencies: Dependencies, caller: Caller) -> Re
 
 async def _find(dependencies: ApiDependencies, caller: Caller, file_id: str) -> FileRow:
     raw = raw_id(Prefix.FILE, file_id)
-    row = None if raw is None else await dependencies.database.read(get_file, caller.key_id, raw)
+    row = None if raw is None else await dependencies.database.read(get_file, caller.owners, raw)
     if row is None:
         raise not_found("File", file_id)
     return row

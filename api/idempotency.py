@@ -1,6 +1,7 @@
 """The header `Idempotency-Key`: read here, decided in the store."""
 
 import hashlib
+import hmac
 
 from starlette.datastructures import Headers
 
@@ -24,12 +25,15 @@ def read_idempotency(headers: Headers, key_id: bytes, route: str, body_hash: byt
     return IdempotencyKey(key_id, route, hashlib.sha256(text.encode()).digest(), body_hash)
 
 
-def hash_of(route: str, body: bytes) -> bytes:
-    """What two requests have in common that ask for the same thing."""
+def hash_of(pepper: bytes, route: str, body: bytes) -> bytes:
+    """What two requests have in common that ask for the same thing: 32 bytes.
+
+    Only with the pepper can anybody find out by them whether a guessed prompt was asked.
+    """
     digest = hashlib.sha256(route.encode())
     digest.update(b"\n")
     digest.update(body)
-    return digest.digest()
+    return hmac.digest(pepper, digest.digest(), "sha256")
 
 
 def reused_key() -> ApiError:

@@ -42,6 +42,7 @@ def job_object(row: JobRow, waiting: dict[str, Any] | None = None) -> dict[str, 
         "usage": _usage(served.usage) if served and served.usage else None,
         "cost_usd": usd(row.cost_nanousd),
         "laneway": {
+            "key_id": public_id(Prefix.KEY, row.key_id),
             "requested_model": row.route,
             "served_model": served.served_model if served else None,
             "provider": served.provider if served else None,

@@ -6,8 +6,10 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from api.asked import BODY_BYTES, Asked, check_asked, parse_object
+from api.auth import Principal, permit_endpoint
 from api.batch_request import Name, Value, few
 from api.bodies import CONTROL_BYTES, read_body
+from api.dependencies import ApiDependencies
 from api.errors import ApiError, bad_request, first_problem
 from api.idempotency import hash_of
 from api.webhook_request import WebhookRequest
@@ -40,8 +42,10 @@ class JobRequest(BaseModel):
     webhook: WebhookRequest | None = None
 
 
-async def read_job(request: Request, routes: RouteTable) -> tuple[JobRequest, Asked, bytes]:
-    """Read a job, its completion, and the hash of both. Raises ApiError 400, 404, 408, 413 or 415."""
+async def read_job(
+    request: Request, dependencies: ApiDependencies, caller: Principal
+) -> tuple[JobRequest, Asked, bytes]:
+    """Read a job, its completion, and the hash of both. Raises ApiError 400, 403, 404, 408, 413 or 415."""
     raw = await read_body(request, limit_bytes=BODY_BYTES + CONTROL_BYTES)
     value = parse_object(raw)
     body = value.pop("body", None)
@@ -55,7 +59,9 @@ async def read_job(request: Request, routes: RouteTable) -> tuple[JobRequest, As
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         raise first_problem(problems) from None
-    return asked, _completion(asked.endpoint, body, routes), hash_of(_ROUTE, raw)
+    permit_endpoint(caller, asked.endpoint)
+    routes = dependencies.routes.only(caller.models)
+    return asked, _completion(asked.endpoint, body, routes), hash_of(dependencies.pepper, _ROUTE, raw)
 
 
 def _completion(endpoint: str, body: dict[str, Any], routes: RouteTable) -> Asked:

@@ -7,14 +7,15 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.admission import estimate_of, taken
 from api.answers import json_answer, list_answer
 from api.asked import settled
-from api.auth import Caller, authenticate
+from api.auth import Caller, authenticate, needs
 from api.background import Background
 from api.completions import Answer
 from api.dependencies import ApiDependencies, Dependencies
 from api.errors import NO_RETRY, ApiError, not_found
-from api.idempotency import REPLAYED, read_idempotency, reused_key
+from api.idempotency import REPLAYED, read_idempotency
 from api.job_object import job_object, listed_job
 from api.job_request import read_job
 from api.paging import known, window
@@ -22,11 +23,14 @@ from api.wait_view import wait_of_job
 from api.webhook_request import new_webhook
 from providers.completion import Endpoint
 from providers.failure import ErrorClass
+from router.key_rules import KeyScope
 from router.lifecycle import JOB_TERMINAL, JobState
-from store.idempotency import Conflict, Existing
+from store.idempotency import Existing
 from store.ids import Prefix, new_id, public_id, raw_id
-from store.jobs import JobFilter, JobRow, get_job, list_jobs
+from store.jobs import JobFilter, JobRow, get_job, list_jobs, opened
+from store.page import Owners
 from store.replies import Reply, ReplyKind
+from store.retention import Bodies
 from store.stopping import Stopped, cancel_job
 from store.submission import NewJob
 
@@ -37,16 +41,20 @@ _LONGEST_WAIT_S = 60
 def jobs_router() -> APIRouter:
     """The routes of jobs."""
     router = APIRouter(prefix=_ROUTE, dependencies=[Depends(authenticate)])
-    router.add_api_route("", create, methods=["POST"], response_model=None)
-    router.add_api_route("", list_page, methods=["GET"], response_model=None)
-    router.add_api_route("/{job_id}", retrieve, methods=["GET"], response_model=None)
-    router.add_api_route("/{job_id}/cancel", cancel, methods=["POST"], response_model=None)
+    router.add_api_route("", create, methods=["POST"], response_model=None, dependencies=[needs(KeyScope.SUBMIT)])
+    router.add_api_route("", list_page, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)])
+    router.add_api_route(
+        "/{job_id}", retrieve, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)]
+    )
+    router.add_api_route(
+        "/{job_id}/cancel", cancel, methods=["POST"], response_model=None, dependencies=[needs(KeyScope.SUBMIT)]
+    )
     return router
 
 
 async def create(request: Request, dependencies: Dependencies, caller: Caller) -> Response:
     """Take a job: 202 once it is committed, whether its queue can be reached or not."""
-    asked, completion, body_hash = await read_job(request, dependencies.routes)
+    asked, completion, body_hash = await read_job(request, dependencies, caller)
     completion = settled(completion, request.headers, dependencies.choose)
     new = NewJob(
         id=new_id(),
@@ -59,17 +67,18 @@ async def create(request: Request, dependencies: Dependencies, caller: Caller) -
         priority=completion.priority if asked.priority is None else asked.priority,
         metadata_json=orjson.dumps(asked.metadata).decode() if asked.metadata else None,
         idempotency=read_idempotency(request.headers, caller.key_id, _ROUTE, body_hash),
-        webhook=new_webhook(asked.webhook, dependencies),
+        webhook=new_webhook(asked.webhook, dependencies, caller),
         route_index=completion.chosen.place,
         moved_for=completion.chosen.moved_for,
         failover=completion.wishes.failover,
         on_limit=completion.wishes.on_limit,
+        tags=completion.wishes.tags,
+        estimate_nanousd=estimate_of(completion, dependencies.prices),
+        bodies=Bodies.UNTIL_FETCHED if completion.store is False else Bodies.KEPT,
     )
-    outcome = (await dependencies.submit(new)).outcome
-    if isinstance(outcome, Conflict):
-        raise reused_key()
+    outcome = taken((await dependencies.submit(new)).outcome)
     if isinstance(outcome, Existing):
-        row = await _find(dependencies, caller.key_id, public_id(Prefix.JOB, outcome.object_id))
+        row = await _find(dependencies, (caller.key_id,), public_id(Prefix.JOB, outcome.object_id))
         return json_answer(job_object(row), status=202, headers=REPLAYED)
     return json_answer(job_object(_just_made(new, asked.metadata or {}, outcome.created_at_ms)), status=202)
 
@@ -84,13 +93,13 @@ async def list_page(
     endpoint: Endpoint | None = None,
     batch_id: str | None = None,
 ) -> Response:
-    """List the caller's single jobs, or the lines of a batch, newest first and without their results."""
+    """List the single jobs that the caller sees, or the lines of a batch, newest first and without their results."""
     raw_batch = None if batch_id is None else raw_id(Prefix.BATCH, batch_id)
     if batch_id is not None and raw_batch is None:
         raise not_found("Batch", batch_id, param="batch_id")
     which = JobFilter(status, model, endpoint, raw_batch)
     asked = window(Prefix.JOB, after, limit)
-    page = known(await dependencies.database.read(list_jobs, caller.key_id, asked, which), after)
+    page = known(await dependencies.database.read(list_jobs, caller.owners, asked, which), after)
     return list_answer([listed_job(row) for row in page.items], has_more=page.has_more)
 
 
@@ -103,18 +112,20 @@ async def retrieve(
 ) -> Response:
     """Describe one job, with its answer and its receipt; with `wait`, once it has ended or so many seconds passed."""
     end_s = time.monotonic() + wait
-    row = await _find(dependencies, caller.key_id, job_id)
+    row = await _find(dependencies, caller.owners, job_id)
     if row.state not in JOB_TERMINAL and wait:
         await _wait_for_end(request.app.state.background, row.id, end_s - time.monotonic())
-        row = await _find(dependencies, caller.key_id, job_id)
-    return json_answer(job_object(row, await wait_of_job(dependencies, caller.key_id, row)))
+        row = await _find(dependencies, caller.owners, job_id)
+    if row.result is not None and row.bodies is Bodies.UNTIL_FETCHED:
+        request.app.state.background.answered.note(row.id)
+    return json_answer(job_object(row, await wait_of_job(dependencies, row)))
 
 
 async def cancel(job_id: str, dependencies: Dependencies, caller: Caller) -> Response:
     """End a job. Whether it was cancelled, or had ended before, is in its `status`."""
     raw = raw_id(Prefix.JOB, job_id)
-    stopped = None if raw is None else await dependencies.database.write(cancel_job, raw, key_id=caller.key_id)
-    row = await _find(dependencies, caller.key_id, job_id)
+    stopped = None if raw is None else await dependencies.database.write(cancel_job, raw, owners=caller.owners)
+    row = await _find(dependencies, caller.owners, job_id)
     if stopped is None:
         message = "A line of a batch is not cancelled by itself. Cancel its batch."
         raise ApiError(409, message, code="job_of_a_batch", headers=NO_RETRY)
@@ -136,12 +147,12 @@ async def _tell(dependencies: ApiDependencies, job_id: bytes, stopped: Stopped) 
         await dependencies.replies.send(stopped.reply_to, reply)
 
 
-async def _find(dependencies: ApiDependencies, key_id: bytes, job_id: str) -> JobRow:
+async def _find(dependencies: ApiDependencies, owners: Owners, job_id: str) -> JobRow:
     raw = raw_id(Prefix.JOB, job_id)
-    row = None if raw is None else await dependencies.database.read(get_job, key_id, raw)
+    row = None if raw is None else await dependencies.database.read(get_job, owners, raw)
     if row is None:
         raise not_found("Job", job_id)
-    return row
+    return opened(row, dependencies.sealer)
 
 
 async def _wait_for_end(background: Background, job_id: bytes, seconds: float) -> None:
@@ -157,6 +168,7 @@ def _just_made(new: NewJob, metadata: dict[str, str], created_at_ms: int) -> Job
     """The job as it stands in the database, without asking there."""
     return JobRow(
         id=new.id,
+        key_id=new.key_id,
         batch_id=None,
         retry_of=None,
         custom_id=None,

@@ -1,114 +1,96 @@
-"""The resource `/admin/keys`: virtual keys, for the holder of the master key."""
+"""The resource `/admin/keys`: virtual keys, for the master key and for keys with the scope `admin:keys`."""
 
-import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.answers import json_answer, list_answer, seconds
-from api.auth import require_master
-from api.batch_request import printable
-from api.bodies import read_model
+from api.answers import json_answer, list_answer
+from api.auth import Caller, needs
+from api.bodies import CONTROL_BYTES, parse_model, read_body, read_model
 from api.dependencies import Dependencies
-from api.errors import bad_request, not_found
+from api.key_desk import KeyDesk, Word, key_filter
+from api.key_object import key_object
+from api.key_request import KeyEdit, KeyRequest, RotateRequest
 from api.paging import known, window
-from router.cost import usd
-from router.limit_names import KEY_LIMITS
-from router.measures import Count
-from router.override import LimitEdits, limits_object
-from store.ids import Prefix, new_id, public_id, raw_id
-from store.keys import KeyRow, create_key, digest, list_keys, make_secret, revoke_key
-from store.webhook_secret import key_secret
+from router.key_rules import KeyScope
+from store.ids import Prefix
+from store.key_rows import KeyStatus
 
-_LATEST_S = 253_402_300_799
-"""The end of the year 9999."""
-
-
-class KeyRequest(BaseModel):
-    """The body of `POST /admin/keys`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable)]
-    expires_at: Annotated[int, Field(le=_LATEST_S)] | None = None
-    """Unix seconds; null never."""
-    rpm: Count | None = None
-    """Requests in any minute, over all that it asks for."""
-    tpm: Count | None = None
-    """Tokens in any minute, input and output together."""
-    max_parallel_requests: Count | None = None
-    """Calls in flight."""
-    weight: Annotated[int, Field(ge=1, le=1_000)] = 1
-    """Its share of the turns, where keys take turns."""
-
-    def limits(self) -> LimitEdits:
-        """The limits that are asked for."""
-        given = ((name, getattr(self, name)) for name in KEY_LIMITS)
-        return {name: amount for name, amount in given if amount is not None}
+_SECRET = {"cache-control": "no-store"}
 
 
 def keys_router() -> APIRouter:
     """The routes of virtual keys."""
-    router = APIRouter(prefix="/admin/keys", dependencies=[Depends(require_master)])
+    router = APIRouter(prefix="/admin/keys", dependencies=[needs(KeyScope.ADMIN_KEYS)])
     router.add_api_route("", create, methods=["POST"], response_model=None)
     router.add_api_route("", list_page, methods=["GET"], response_model=None)
-    router.add_api_route("/{key_id}/revoke", revoke, methods=["POST"], response_model=None)
+    router.add_api_route("/{key_id}", retrieve, methods=["GET"], response_model=None)
+    router.add_api_route("/{key_id}", edit, methods=["PATCH"], response_model=None)
+    router.add_api_route("/{key_id}", delete, methods=["DELETE"], response_model=None)
+    router.add_api_route("/{key_id}/rotate", rotate, methods=["POST"], response_model=None)
+    for word in get_args(Word):
+        router.add_api_route(f"/{{key_id}}/{word}", _acting(word), methods=["POST"], response_model=None)
     return router
 
 
-async def create(request: Request, dependencies: Dependencies) -> Response:
+async def _desk(dependencies: Dependencies, caller: Caller) -> KeyDesk:
+    return KeyDesk(dependencies.database, dependencies.pepper, caller.key_id)
+
+
+Desk = Annotated[KeyDesk, Depends(_desk)]
+
+
+async def create(request: Request, desk: Desk, dependencies: Dependencies) -> Response:
     """Make a key. This answer is the only place where its secret ever is; its webhook secret the holder may ask for."""
     asked = await read_model(request, KeyRequest)
-    if asked.expires_at is not None and asked.expires_at <= time.time():
-        raise bad_request("Invalid 'expires_at': it has passed.", param="expires_at", code="invalid_value")
-    secret, key_id = make_secret(), new_id()
-    row = await dependencies.database.write(
-        create_key,
-        key_id=key_id,
-        name=asked.name,
-        digest=digest(dependencies.pepper, secret),
-        last4=secret[-4:],
-        expires_at_ms=None if asked.expires_at is None else asked.expires_at * 1000,
-        weight=asked.weight,
-        limits=asked.limits(),
-    )
-    if row.limits:
+    made = await desk.create(asked)
+    if made["limits"]:
         await dependencies.signals.settings_changed()
-    secrets = {"secret": secret, "webhook_secret": key_secret(dependencies.pepper, key_id)}
-    return json_answer({**key_object(row), **secrets}, headers={"cache-control": "no-store"})
+    return json_answer(made, headers=_SECRET)
 
 
 async def list_page(
-    dependencies: Dependencies,
+    desk: Desk,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    team_id: str | None = None,
+    owner: Annotated[str | None, Query(max_length=255)] = None,
+    status: KeyStatus | None = None,
 ) -> Response:
-    """List the virtual keys, newest first; revoked ones stay in the list."""
-    page = known(await dependencies.database.read(list_keys, window(Prefix.KEY, after, limit)), after)
+    """List the virtual keys, newest first; revoked ones stay in the list until they are deleted."""
+    which = key_filter(team_id, owner, status)
+    page = known(await desk.page(window(Prefix.KEY, after, limit), which), after)
     return list_answer([key_object(row) for row in page.items], has_more=page.has_more)
 
 
-async def revoke(key_id: str, dependencies: Dependencies) -> Response:
-    """End a key; every process refuses it within two seconds. Repeatable."""
-    raw = raw_id(Prefix.KEY, key_id)
-    row = None if raw is None else await dependencies.database.write(revoke_key, raw)
-    if row is None:
-        raise not_found("Key", key_id)
-    return json_answer(key_object(row))
+async def retrieve(key_id: str, desk: Desk) -> Response:
+    """Describe one key."""
+    return json_answer(await desk.get(key_id))
 
 
-def key_object(row: KeyRow) -> dict[str, Any]:
-    """A key as its operator sees it: enough to recognise it, nothing to use it with."""
-    return {
-        "id": public_id(Prefix.KEY, row.id),
-        "object": "key",
-        "name": row.name,
-        "hint": f"lw-...{row.last4}",
-        "created_at": seconds(row.created_at_ms),
-        "expires_at": seconds(row.expires_at_ms),
-        "revoked_at": seconds(row.revoked_at_ms),
-        "spent_usd": usd(row.spent_nanousd),
-        "weight": row.weight,
-        "limits": limits_object(row.limits),
-    }
+async def edit(key_id: str, request: Request, desk: Desk, dependencies: Dependencies) -> Response:
+    """Change what is named, within two seconds in every process; the rest stays as it is."""
+    asked = await read_model(request, KeyEdit)
+    edited = await desk.edit(key_id, asked)
+    await dependencies.signals.settings_changed()
+    return json_answer(edited)
+
+
+async def rotate(key_id: str, request: Request, desk: Desk) -> Response:
+    """Make a new secret for the same key; the old one still works for the overlap. Only this answer has the new one."""
+    raw = await read_body(request, limit_bytes=CONTROL_BYTES)
+    asked = parse_model(raw or b"{}", RotateRequest)
+    return json_answer(await desk.rotate(key_id, asked.overlap), headers=_SECRET)
+
+
+async def delete(key_id: str, desk: Desk) -> Response:
+    """Revoke a key and take it out of the lists. What it made and what it spent stays."""
+    return json_answer(await desk.delete(key_id))
+
+
+def _acting(word: Word) -> Callable[..., Any]:
+    async def act(key_id: str, desk: Desk) -> Response:
+        return json_answer(await desk.act(key_id, word))
+
+    return act

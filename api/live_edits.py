@@ -9,11 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.answers import json_answer
-from api.auth import Caller, require_master
+from api.auth import Caller, needs
 from api.bodies import read_object
 from api.dependencies import ApiDependencies, Dependencies
 from api.errors import ApiError, bad_request, echo
 from api.queue_object import edit_object
+from router.key_rules import KeyScope
 from router.live import Live
 from router.override import BadOverride, LimitEdits, Override, parse_limits
 from router.routes import RouteTable
@@ -27,7 +28,7 @@ _WORDS: dict[str, Closed | None] = {"pause": Closed.PAUSED, "drain": Closed.DRAI
 
 def live_edits_router() -> APIRouter:
     """The routes of live edits. Model names may contain slashes."""
-    router = APIRouter(prefix="/admin", dependencies=[Depends(require_master)])
+    router = APIRouter(prefix="/admin", dependencies=[needs(KeyScope.ADMIN_LIMITS)])
     for path, find in (("/providers/{provider}", _provider), ("/deployments/{provider}/{model:path}", _deployment)):
         for word, state in _WORDS.items():
             router.add_api_route(f"{path}/{word}", _setting_state(find, state), methods=["POST"], response_model=None)

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 
 from api.answers import json_answer
-from api.auth import Caller, Principal, authenticate, require_master
+from api.auth import Caller, Principal, needs
 from api.dependencies import ApiDependencies, Dependencies
 from api.limit_view import settings_of, view_limits
 from api.queue_object import Board, key_object, provider_object
+from router.key_rules import KeyScope
 from router.live import Live
 from router.queues import batch_queue, interactive_queue
 from router.routes import RouteTable
@@ -21,10 +22,14 @@ def queues_router() -> APIRouter:
     """The two views."""
     router = APIRouter()
     router.add_api_route(
-        "/v1/queues", list_all, methods=["GET"], response_model=None, dependencies=[Depends(authenticate)]
+        "/v1/queues", list_all, methods=["GET"], response_model=None, dependencies=[needs(KeyScope.READ)]
     )
     router.add_api_route(
-        "/admin/queues", list_for_operator, methods=["GET"], response_model=None, dependencies=[Depends(require_master)]
+        "/admin/queues",
+        list_for_operator,
+        methods=["GET"],
+        response_model=None,
+        dependencies=[needs(KeyScope.ADMIN_LIMITS)],
     )
     return router
 

@@ -21,7 +21,6 @@ from store.ids import new_id
 _ROUTE = "/v1/files"
 _FORM_BYTES = 64 * 1024
 """What a form may hold beside the file."""
-_BATCH_RETENTION_S = 30 * 86_400
 EXPIRES_AFTER_S = range(3_600, 2_592_000 + 1)
 """The retention times that a caller may ask for: one hour to 30 days."""
 
@@ -71,7 +70,8 @@ async def receive_upload(request: Request, dependencies: ApiDependencies, key_id
         raise too_large(f"The file is larger than {limit_bytes:,} bytes.") from None
     try:
         await form.to_end()
-        new = _new_file(request, form, NewFile(file_id, key_id, "", "", size_bytes, None), digest)
+        blank = NewFile(file_id, key_id, "", "", size_bytes, None)
+        new = _new_file(request, form, blank, dependencies, digest)
     except BaseException:
         await dependencies.contents.remove(file_id)
         raise
@@ -86,20 +86,23 @@ async def receive_upload(request: Request, dependencies: ApiDependencies, key_id
     return Upload(row, is_new=False)
 
 
-def _new_file(request: Request, form: Form, blank: NewFile, digest: "hashlib._Hash | None") -> NewFile:
+def _new_file(
+    request: Request, form: Form, blank: NewFile, dependencies: ApiDependencies, digest: "hashlib._Hash | None"
+) -> NewFile:
     """Fill in what the form says. Raises ApiError 400."""
     wishes = _read_wishes(form.fields)
     filename = clean_filename(form.filename)
     idempotency = None
     if digest is not None:
         said = f"{filename}\n{wishes.purpose}\n{wishes.expires_after_s}\n".encode()
-        asked = hash_of(_ROUTE, said + digest.digest())
+        asked = hash_of(dependencies.pepper, _ROUTE, said + digest.digest())
         idempotency = read_idempotency(request.headers, blank.key_id, _ROUTE, asked)
     return replace(
         blank,
         filename=filename,
         purpose=wishes.purpose,
         expires_after_s=wishes.expires_after_s,
+        keep_ms=dependencies.keep_content_ms if wishes.purpose is Purpose.BATCH else None,
         idempotency=idempotency,
     )
 
@@ -119,10 +122,7 @@ def _read_wishes(fields: Mapping[str, str]) -> _Wishes:
     if "purpose" not in fields:
         raise bad_request("The form has no field 'purpose'.", param="purpose", code="missing_required_parameter")
     purpose = _check_purpose(fields["purpose"])
-    expires_after_s = _expires_after_s(fields)
-    if expires_after_s is None and purpose is Purpose.BATCH:
-        expires_after_s = _BATCH_RETENTION_S
-    return _Wishes(purpose, expires_after_s)
+    return _Wishes(purpose, _expires_after_s(fields))
 
 
 def _check_purpose(purpose: str) -> Purpose:

@@ -4,6 +4,8 @@ from typing import Any
 
 from api.dependencies import ApiDependencies
 from api.limit_view import settings_of, view_limits
+from api.pause_object import pause_object
+from router.budget import PauseReason
 from router.lifecycle import JOB_ACTIVE, BatchStatus, JobState
 from router.queues import interactive_queue, provider_of
 from router.scope import Scope, deployment_scope, key_scope, provider_scope
@@ -14,9 +16,14 @@ from store.jobs import JobRow
 from store.queue_place import place_of_batch, place_of_job
 
 _MINUTE_S = 60
+_PAUSED = {
+    PauseReason.ASKED: "the batch is paused",
+    PauseReason.COST_CAP: "paused: its cost cap is used up",
+    PauseReason.BUDGET: "paused: a budget is used up",
+}
 
 
-async def wait_of_job(dependencies: ApiDependencies, key_id: bytes, row: JobRow) -> dict[str, Any] | None:
+async def wait_of_job(dependencies: ApiDependencies, row: JobRow) -> dict[str, Any] | None:
     """Say what a job waits for; None when it has ended, or its call is under way. Raises StoreUnavailable."""
     if row.state not in JOB_ACTIVE:
         return None
@@ -25,7 +32,7 @@ async def wait_of_job(dependencies: ApiDependencies, key_id: bytes, row: JobRow)
         return None
     queue = row.queue or interactive_queue(_next(dependencies, row.route, row.route_index, None)[0])
     deployment = place.deployment or _next(dependencies, row.route, row.route_index, queue)
-    around, state = await _look(dependencies, key_id, queue, deployment, place.workers)
+    around, state = await _look(dependencies, row.key_id, queue, deployment, place.workers)
     position = place.before
     if place.deployment is not None:
         if state is None or not state.waiting or position is None or position < state.in_flight:
@@ -43,6 +50,8 @@ async def wait_of_batch(dependencies: ApiDependencies, row: BatchRow) -> dict[st
     """Say what most of a batch waits for; None when none of its lines waits. Raises StoreUnavailable."""
     if row.status is not BatchStatus.IN_PROGRESS:
         return None
+    if paused := pause_object(row):
+        return {"position": None, "limited_by": _PAUSED[paused["reason"]], "eta_s": None, "detail": paused["message"]}
     place = await dependencies.database.read(place_of_batch, row.id)
     lines = place.waiting
     if lines is not None:

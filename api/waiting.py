@@ -12,8 +12,9 @@ from typing import Protocol
 
 from router.lifecycle import JobState
 from store.database import Database, StoreUnavailable
-from store.endings import Ending, read_endings
+from store.endings import Ending, opened, read_endings
 from store.replies import Replies, Reply, ReplyKind
+from store.sealing import Sealer
 
 POLL_S = 2.0
 """How often SQL is asked for a job whose replies come to this process."""
@@ -49,8 +50,9 @@ class _Wait:
 class Waiting:
     """The waits of one API process."""
 
-    def __init__(self, database: Database, replies: Replies, me: bytes) -> None:
+    def __init__(self, database: Database, replies: Replies, me: bytes, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
         self._replies = replies
         self._me = me
         self._waits: dict[bytes, _Wait] = {}
@@ -143,7 +145,7 @@ class Waiting:
         for start in range(0, len(due), _GROUP):
             group = due[start : start + _GROUP]
             for ending in await self._database.read(read_endings, group):
-                self._end(ending)
+                self._end(opened(ending, self._sealer))
         for job_id in due:
             if job_id in self._waits:
                 self._waits[job_id].next_s = now_s + self._waits[job_id].poll_s

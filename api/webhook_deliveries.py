@@ -2,14 +2,15 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from api.answers import json_answer, list_answer, seconds
-from api.auth import Caller, authenticate
+from api.auth import Caller, needs
 from api.dependencies import Dependencies
 from api.errors import NO_RETRY, ApiError, bad_request, echo, not_found
 from api.paging import known, window
 from router.delivery import DeliveryState
+from router.key_rules import KeyScope
 from store.delivery_log import DeliveryRow, NotSent, TryRow, get_delivery, list_deliveries, send_again
 from store.ids import Prefix, public_id, raw_id
 from store.webhook_secret import key_secret
@@ -22,7 +23,7 @@ _NOT_SENT = {
 
 def webhooks_router() -> APIRouter:
     """The routes of webhooks."""
-    router = APIRouter(prefix="/v1", dependencies=[Depends(authenticate)])
+    router = APIRouter(prefix="/v1", dependencies=[needs(KeyScope.WEBHOOKS)])
     router.add_api_route("/webhook_deliveries", list_page, methods=["GET"], response_model=None)
     router.add_api_route("/webhook_deliveries/{delivery_id}", retrieve, methods=["GET"], response_model=None)
     router.add_api_route("/webhook_deliveries/{delivery_id}/resend", resend, methods=["POST"], response_model=None)
@@ -37,17 +38,17 @@ async def list_page(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """List the caller's deliveries, newest first, all or those of one job or batch."""
+    """List the deliveries that the caller sees, newest first, all or those of one job or batch."""
     asked = window(Prefix.DELIVERY, after, limit)
     about = None if object_id is None else _object(object_id)
-    page = known(await dependencies.database.read(list_deliveries, caller.key_id, asked, about), after)
+    page = known(await dependencies.database.read(list_deliveries, caller.owners, asked, about), after)
     return list_answer([delivery_object(row) for row in page.items], has_more=page.has_more)
 
 
 async def retrieve(delivery_id: str, dependencies: Dependencies, caller: Caller) -> Response:
     """Describe one delivery, with its tries."""
     raw = raw_id(Prefix.DELIVERY, delivery_id)
-    row = None if raw is None else await dependencies.database.read(get_delivery, caller.key_id, raw)
+    row = None if raw is None else await dependencies.database.read(get_delivery, caller.owners, raw)
     if row is None:
         raise not_found("Webhook delivery", delivery_id)
     return json_answer(delivery_object(row))
@@ -56,7 +57,7 @@ async def retrieve(delivery_id: str, dependencies: Dependencies, caller: Caller)
 async def resend(delivery_id: str, dependencies: Dependencies, caller: Caller) -> Response:
     """Send a delivery again that has been delivered or has failed: the same event, under the same id."""
     raw = raw_id(Prefix.DELIVERY, delivery_id)
-    row = None if raw is None else await dependencies.database.write(send_again, caller.key_id, raw)
+    row = None if raw is None else await dependencies.database.write(send_again, caller.owners, raw)
     if row is None:
         raise not_found("Webhook delivery", delivery_id)
     if isinstance(row, NotSent):

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from api.auth import Principal, permit
 from api.dependencies import ApiDependencies
 from api.errors import bad_request
+from router.key_rules import KeyScope
 from router.webhook_url import webhook_url
 from store.webhook_secret import check_secret, seal
 from store.webhooks import NewWebhook
@@ -21,10 +23,11 @@ class WebhookRequest(BaseModel):
     """What deliveries are signed with; null for the key's own secret."""
 
 
-def new_webhook(asked: WebhookRequest | None, dependencies: ApiDependencies) -> NewWebhook | None:
-    """Check where a webhook is to go, and seal its secret. Raises ApiError 400; None where none is asked for."""
+def new_webhook(asked: WebhookRequest | None, dependencies: ApiDependencies, caller: Principal) -> NewWebhook | None:
+    """Check where a webhook is to go, and seal its secret. Raises ApiError 400 or 403; None where none is asked for."""
     if asked is None:
         return None
+    permit(caller, KeyScope.WEBHOOKS)
     try:
         url = webhook_url(asked.url, dependencies.webhooks.rules())
     except ValueError as error:

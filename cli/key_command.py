@@ -2,63 +2,91 @@
 
 import json
 import sys
-import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli.failure import CommandError
-from cli.key_ring import KeyRing, KeyWish, table
+from cli.admin_api import admin_at
+from cli.key_ring import Key, KeyRing, RemoteKeys, StoredKeys
+from cli.provider_table import columns
 from cli.settings import Settings
-from router.measures import duration_ms
+
+_HEAD = ("ID", "SECRET", "MADE", "STATE", "SPENT $", "LIMITS", "OWNER", "NAME")
 
 
-def create(
-    settings: Settings, wish: KeyWish, expires_in: str | None, *, url: str | None, key_file: Path | None, as_json: bool
-) -> None:
-    """Make a key and print its secret."""
-    if expires_in is not None:
-        try:
-            expires_at_s = int(time.time()) + max(1, duration_ms(expires_in) // 1000)
-        except ValueError as error:
-            raise CommandError(f"--expires-in {expires_in}: {error}") from None
-        wish = replace(wish, expires_at_s=expires_at_s)
-    key = _ring(settings, url, key_file).create(wish)
+def find_ring(settings: Settings, *, url: str | None, key_file: Path | None) -> KeyRing:
+    """Find the keys: on the database of these settings, or at a server."""
+    admin = admin_at(settings, url=url, key_file=key_file)
+    return StoredKeys(settings) if admin is None else RemoteKeys(admin)
+
+
+def print_secret(key: Key, verb: str, *, as_json: bool) -> None:
+    """Print a key with its new secret: the secret alone goes to standard output."""
     if as_json:
         print(json.dumps(key))
         return
-    print(f"made {key['id']} ({key['name']}); the secret below is shown only now", file=sys.stderr)
+    print(f"{verb} {key['id']} ({key['name']}); the secret below is shown only now", file=sys.stderr)
     if "webhook_secret" in key:
         print(f"its webhooks are signed with {key['webhook_secret']}", file=sys.stderr)
+    for old in key["secrets"][1:]:
+        print(f"{old['hint']} works until {_day(old['expires_at'])}", file=sys.stderr)
     print(key["secret"])
 
 
-def show_all(settings: Settings, *, url: str | None, key_file: Path | None, as_json: bool) -> None:
-    """Print all keys."""
-    _print(_ring(settings, url, key_file).list(), as_json)
-
-
-def revoke(settings: Settings, key_id: str, *, url: str | None, key_file: Path | None, as_json: bool) -> None:
-    """End a key and print what has become of it."""
-    _print([_ring(settings, url, key_file).revoke(key_id)], as_json)
-
-
-def _print(keys: list[dict[str, Any]], as_json: bool) -> None:
-    for line in [json.dumps(key) for key in keys] if as_json else table(keys):
+def print_keys(keys: Sequence[Key], *, as_json: bool) -> None:
+    """Print keys: a table for people, or one JSON object a line."""
+    for line in map(json.dumps, keys) if as_json else columns([_HEAD, *map(_row, keys)]):
         print(line)
 
 
-def _ring(settings: Settings, url: str | None, key_file: Path | None) -> KeyRing:
-    if url is None:
-        if key_file is not None:
-            raise CommandError("--key-file goes with --url: on the database itself no key is asked for")
-        from cli.stored_keys import StoredKeys
+def print_key(key: Key, *, as_json: bool) -> None:
+    """Print all of one key: a line for each field, or its JSON."""
+    if as_json:
+        print(json.dumps(key))
+        return
+    for name, value in key.items():
+        print(f"{name + ':':<16}{_words(value)}")
 
-        return StoredKeys(settings)
-    from cli.admin_api import read_key_file
-    from cli.remote_keys import RemoteKeys
 
-    master_key = read_key_file(key_file) if key_file else settings.master_key
-    if not master_key:
-        raise CommandError("--url needs the server's master key: set LANEWAY_MASTER_KEY, or give --key-file")
-    return RemoteKeys(url, master_key)
+def print_deleted(answer: Mapping[str, Any], *, as_json: bool) -> None:
+    """Say that a key is deleted."""
+    print(json.dumps(answer) if as_json else f"deleted {answer['id']}")
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    spent, limits = key["spent_usd"], _limits(key)
+    made, hint = _day(key["created_at"]), key["hint"] or "-"
+    return (key["id"], hint, made, _state(key), spent, limits, key["owner"] or "-", key["name"])
+
+
+def _limits(key: Key) -> str:
+    """What is set of it, or `-`; a weight of one goes without saying."""
+    said = {**key["limits"], **({"weight": key["weight"]} if key["weight"] != 1 else {})}
+    return " ".join(f"{name}={amount}" for name, amount in said.items()) or "-"
+
+
+def _state(key: Key) -> str:
+    """Its status, and since when or until when."""
+    status = key["status"]
+    at_s = key["expires_at"] if status in ("active", "expired") else key[f"{status}_at"]
+    if at_s is None:
+        return str(status)
+    return f"{'expires' if status == 'active' else status} {_day(at_s)}"
+
+
+def _words(value: object) -> str:
+    match value:
+        case None | [] | {}:
+            return "-"
+        case dict():
+            return " ".join(f"{name}={_words(each)}" for name, each in value.items())
+        case list():
+            return ", ".join(_words(each) for each in value)
+        case bool():
+            return "yes" if value else "no"
+    return str(value)
+
+
+def _day(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -1,69 +1,119 @@
-"""A key ring: what can be done with virtual keys, wherever they are, and how they are shown to people."""
+"""A key ring: what can be done with virtual keys, in the database itself or through a server's admin API."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote, urlencode
 
-from cli.failure import CommandError, Exit
-from router.override import LimitEdits
+import orjson
 
+from api.bodies import parse_model
+from api.key_desk import KeyDesk, Word, key_filter
+from api.key_object import key_object
+from api.key_request import KeyEdit, KeyRequest, RotateRequest
+from cli.admin_api import AdminApi
+from cli.at_database import at_database, every
+from cli.pepper import find_pepper, settle
+from cli.settings import Settings
+from store.database import Database
+from store.ids import AT_THE_DATABASE
 
-@dataclass(frozen=True, slots=True)
-class KeyWish:
-    """A key that is to be made."""
-
-    name: str
-    expires_at_s: int | None = None
-    weight: int = 1
-    """Its share of the turns, where keys take turns."""
-    limits: LimitEdits = field(default_factory=dict)
-    """Limits of its own."""
+T = TypeVar("T")
+Key = dict[str, Any]
+"""A key as the admin API writes it; a new secret is in it once."""
 
 
 class KeyRing(Protocol):
-    """The three things that are done with keys. A key is the admin API's object; all methods raise CommandError."""
+    """All methods raise CommandError. What is asked is the body, or the query, of the admin API's request."""
 
-    def create(self, wish: KeyWish) -> dict[str, Any]:
-        """Make a key; the answer has its `secret`, once, and its `webhook_secret`."""
-        ...
-
-    def list(self) -> list[dict[str, Any]]:
-        """All keys, newest first."""
-        ...
-
-    def revoke(self, key_id: str) -> dict[str, Any]:
-        """End a key for good."""
-        ...
+    def create(self, asked: Mapping[str, Any]) -> Key: ...
+    def list(self, which: Mapping[str, str]) -> list[Key]: ...
+    def get(self, key_id: str) -> Key: ...
+    def edit(self, key_id: str, asked: Mapping[str, Any]) -> Key: ...
+    def rotate(self, key_id: str, asked: Mapping[str, Any]) -> Key: ...
+    def act(self, key_id: str, word: Word) -> Key: ...
+    def delete(self, key_id: str) -> Key: ...
 
 
-def table(keys: list[dict[str, Any]]) -> list[str]:
-    """Lines for people: one key each."""
-    lines = [f"{'ID':<31} {'SECRET':<10} {'MADE':<17} {'STATE':<26} {'SPENT $':>12}  {'LIMITS':<24} NAME"]
-    for key in keys:
-        what = f"{key['id']:<31} {key['hint']:<10} {_day(key['created_at']):<17} {_state(key):<26}"
-        lines.append(f"{what} {key['spent_usd']:>12}  {_limits(key):<24} {key['name']}")
-    return lines
+class StoredKeys:
+    """Keys straight in the database of these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def create(self, asked: Mapping[str, Any]) -> Key:
+        return self._make(lambda desk: desk.create(parse_model(orjson.dumps(asked), KeyRequest)))
+
+    def list(self, which: Mapping[str, str]) -> list[Key]:
+        async def rows(desk: KeyDesk) -> list[Key]:
+            chosen = key_filter(which.get("team_id"), which.get("owner"), which.get("status"))
+            found = await every(lambda window: desk.page(window, chosen), lambda row: row.id, sys.maxsize)
+            return [key_object(row) for row in found]
+
+        return self._at(rows)
+
+    def get(self, key_id: str) -> Key:
+        return self._at(lambda desk: desk.get(key_id))
+
+    def edit(self, key_id: str, asked: Mapping[str, Any]) -> Key:
+        return self._at(lambda desk: desk.edit(key_id, parse_model(orjson.dumps(asked), KeyEdit)))
+
+    def rotate(self, key_id: str, asked: Mapping[str, Any]) -> Key:
+        wish = parse_model(orjson.dumps(asked), RotateRequest)
+        return self._make(lambda desk: desk.rotate(key_id, wish.overlap))
+
+    def act(self, key_id: str, word: Word) -> Key:
+        return self._at(lambda desk: desk.act(key_id, word))
+
+    def delete(self, key_id: str) -> Key:
+        return self._at(lambda desk: desk.delete(key_id))
+
+    def _at(self, work: Callable[[KeyDesk], Awaitable[T]]) -> T:
+        """Work that makes no secret, and so needs no pepper."""
+
+        async def at_desk(database: Database) -> T:
+            return await work(KeyDesk(database, b"", AT_THE_DATABASE))
+
+        return at_database(self._settings, at_desk)
+
+    def _make(self, work: Callable[[KeyDesk], Awaitable[Key]]) -> Key:
+        """Work that makes a secret: under the pepper of all the database's keys, or the secret would not work."""
+        pepper = find_pepper(self._settings, make=False)
+
+        async def at_desk(database: Database) -> Key:
+            await settle(database, self._settings, pepper)
+            return await work(KeyDesk(database, pepper, AT_THE_DATABASE))
+
+        return at_database(self._settings, at_desk)
 
 
-def _limits(key: dict[str, Any]) -> str:
-    """What is set of it, or `-`; a weight of one goes without saying."""
-    said = {**key["limits"], **({"weight": key["weight"]} if key["weight"] != 1 else {})}
-    return " ".join(f"{name}={amount}" for name, amount in said.items()) or "-"
+class RemoteKeys:
+    """Keys through a server's admin API."""
+
+    def __init__(self, admin: AdminApi) -> None:
+        self._admin = admin
+
+    def create(self, asked: Mapping[str, Any]) -> Key:
+        return self._admin.ask("POST", "/admin/keys", asked)
+
+    def list(self, which: Mapping[str, str]) -> list[Key]:
+        return list(self._admin.every(f"/admin/keys?{urlencode(which)}"))
+
+    def get(self, key_id: str) -> Key:
+        return self._admin.ask("GET", _path(key_id))
+
+    def edit(self, key_id: str, asked: Mapping[str, Any]) -> Key:
+        return self._admin.ask("PATCH", _path(key_id), asked)
+
+    def rotate(self, key_id: str, asked: Mapping[str, Any]) -> Key:
+        return self._admin.ask("POST", f"{_path(key_id)}/rotate", asked)
+
+    def act(self, key_id: str, word: Word) -> Key:
+        return self._admin.ask("POST", f"{_path(key_id)}/{word}")
+
+    def delete(self, key_id: str) -> Key:
+        return self._admin.ask("DELETE", _path(key_id))
 
 
-def _state(key: dict[str, Any]) -> str:
-    if key["revoked_at"] is not None:
-        return f"revoked {_day(key['revoked_at'])}"
-    if key["expires_at"] is not None:
-        passed = key["expires_at"] <= datetime.now(UTC).timestamp()
-        return f"{'expired' if passed else 'expires'} {_day(key['expires_at'])}"
-    return "active"
-
-
-def _day(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%MZ")
-
-
-def no_such_key(key_id: str) -> CommandError:
-    """The error for an id that names no key."""
-    return CommandError(f"there is no key {key_id}: `laneway keys list` shows them", Exit.NOT_FOUND)
+def _path(key_id: str) -> str:
+    return f"/admin/keys/{quote(key_id, safe='')}"

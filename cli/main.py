@@ -7,9 +7,15 @@ from typing import Annotated
 
 import typer
 
+from cli.audit_verb import audit
+from cli.batch_verbs import batch_verbs
+from cli.budget_verbs import budget_verbs
 from cli.failure import CommandError, Exit
-from cli.options import Config, DataDir, Eviction, Host, Json, KeyFile, Port, Url, settings_of
+from cli.key_verbs import key_verbs
+from cli.options import Config, DataDir, Eviction, Host, Json, Port, settings_of
 from cli.queue_verbs import queue_verbs
+from cli.spend_verb import spend
+from cli.team_verbs import team_verbs
 
 
 def main() -> None:
@@ -37,18 +43,18 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    verbs: list[Callable[..., None]] = [up, serve, worker, migrate, version]
+    verbs: list[Callable[..., None]] = [up, serve, worker, migrate, spend, audit, version]
     for verb in verbs:
         app.command()(verb)
-    keys = typer.Typer(help="Make, list and revoke virtual keys.", no_args_is_help=True, rich_markup_mode=None)
-    for name, verb in (("create", keys_create), ("list", keys_list), ("revoke", keys_revoke)):
-        keys.command(name)(verb)
-    app.add_typer(keys, name="keys")
+    app.add_typer(key_verbs(), name="keys")
     providers = typer.Typer(help="List and check providers.", no_args_is_help=True, rich_markup_mode=None)
     for name, verb in (("list", providers_list), ("check", providers_check), ("docs", providers_docs)):
         providers.command(name)(verb)
     app.add_typer(providers, name="providers")
+    app.add_typer(team_verbs(), name="teams")
+    app.add_typer(budget_verbs(), name="budgets")
     app.add_typer(queue_verbs(), name="queues")
+    app.add_typer(batch_verbs(), name="batch")
     return app
 
 
@@ -115,52 +121,6 @@ def version() -> None:
     from cli.version import laneway_version
 
     print(laneway_version())
-
-
-def keys_create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    expires_in: Annotated[str | None, typer.Option(help="Life time, such as 30d or 12h.")] = None,
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests in any minute.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens in any minute, input and output.")] = None,
-    max_parallel_requests: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
-    weight: Annotated[int, typer.Option(min=1, max=1_000, help="Its share where keys take turns.")] = 1,
-    config: Config = None,
-    data_dir: DataDir = None,
-    url: Url = None,
-    key_file: KeyFile = None,
-    json: Json = False,
-) -> None:
-    """Make a key. Its secret is shown once, on standard output."""
-    from cli.key_command import create
-    from cli.key_ring import KeyWish
-    from router.limit_names import KEY_LIMITS
-
-    given = zip(KEY_LIMITS, (rpm, tpm, max_parallel_requests), strict=True)
-    wish = KeyWish(name, weight=weight, limits={limit: amount for limit, amount in given if amount is not None})
-    create(settings_of(config, data_dir), wish, expires_in, url=url, key_file=key_file, as_json=json)
-
-
-def keys_list(
-    config: Config = None, data_dir: DataDir = None, url: Url = None, key_file: KeyFile = None, json: Json = False
-) -> None:
-    """List the keys, newest first."""
-    from cli.key_command import show_all
-
-    show_all(settings_of(config, data_dir), url=url, key_file=key_file, as_json=json)
-
-
-def keys_revoke(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as in `laneway keys list`.", metavar="ID")],
-    config: Config = None,
-    data_dir: DataDir = None,
-    url: Url = None,
-    key_file: KeyFile = None,
-    json: Json = False,
-) -> None:
-    """End a key for good; every server refuses it within two seconds."""
-    from cli.key_command import revoke
-
-    revoke(settings_of(config, data_dir), key_id, url=url, key_file=key_file, as_json=json)
 
 
 def providers_list(

@@ -18,6 +18,9 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default:
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.  [default: 8080]")]
 Eviction = Annotated[bool, typer.Option("--allow-eviction", help="Accept a Redis that may throw messages away.")]
 Url = Annotated[str | None, typer.Option(help="Ask a running server's API instead of the database.")]
+Server = Annotated[
+    str | None, typer.Option("--url", help="The server.  [default: the `laneway up` of the data directory]")
+]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the master key for --url.  [default: LANEWAY_MASTER_KEY]", metavar="FILE")
 ]

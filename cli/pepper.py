@@ -1,4 +1,4 @@
-"""The pepper: the server's secret under the digests of all virtual keys. Whoever changes it locks every key out."""
+"""The pepper: the server's secret under the digests of all virtual keys. How it is changed: docs/keys.md."""
 
 import hashlib
 import hmac
@@ -9,8 +9,12 @@ from pathlib import Path
 from cli.data_dir import write_private
 from cli.failure import CommandError
 from cli.settings import Settings
+from store.database import Database
+from store.pepper import settle_pepper
 
 FILE = "pepper"
+OTHER = "LANEWAY_OTHER_PEPPER"
+"""Holds a second pepper that is accepted while one follows the other."""
 _MIN_BYTES = 16
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
@@ -30,6 +34,22 @@ def find_pepper(settings: Settings, *, make: bool) -> bytes:
             )
         write_private(file, secrets.token_hex(32) + "\n")
     return _decoded(_read(file), str(file))
+
+
+def other_peppers(settings: Settings) -> tuple[bytes, ...]:
+    """Those that are accepted beside the one in use: one or none. Raises CommandError for one that is too short."""
+    given = settings.environ.get(OTHER, "").strip()
+    return (_decoded(given, OTHER),) if given else ()
+
+
+async def settle(database: Database, settings: Settings, pepper: bytes) -> None:
+    """Refuse a pepper, by CommandError, that this database was not set up with, and that follows none such."""
+    names = [fingerprint(each) for each in (pepper, *other_peppers(settings))]
+    if not await database.write(settle_pepper, *names):
+        raise CommandError(
+            "the pepper is not the one that this database was set up with, so no key would work: "
+            "set LANEWAY_PEPPER to that one (`laneway up` keeps it in the data directory's file `pepper`)"
+        )
 
 
 def fingerprint(pepper: bytes) -> str:

@@ -5,10 +5,12 @@ import gc
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cli.data_dir import prepare_data_dir
+from cli.discreet_logs import DiscreetFormatter, log_uncaught, log_unhandled
 from cli.failure import CommandError, Exit
 from cli.redis_server import check_redis
 from cli.schema_gate import require_schema
@@ -17,19 +19,27 @@ from cli.wiring import redis_urls
 from store.database import StoreUnavailable
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_QUIET = ("httpx", "httpcore", "dramatiq", "asyncio", "uvicorn", "aiohttp")
+_OURS = ("laneway", "api", "cli", "providers", "router", "store", "workers")
 _COLLECT_AFTER = 10_000  # more containers than at the last look: 700 is the default of Python 3.11
 _log = logging.getLogger("laneway")
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Log to standard error, one line a record; raises CommandError for an unknown LANEWAY_LOG_LEVEL."""
+    """Log to standard error, one line a record; raises CommandError for an unknown LANEWAY_LOG_LEVEL.
+
+    The level is for our own records. Libraries tell of warnings only: below that some of them write whole requests,
+    rows or credentials. What an exception says is left out everywhere (`cli.discreet_logs`).
+    """
     level = settings.environ.get("LANEWAY_LOG_LEVEL", "INFO").upper()
     if level not in _LEVELS:
         raise CommandError(f"LANEWAY_LOG_LEVEL is {level!r}: choose one of {', '.join(_LEVELS)}")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for name in _QUIET:  # they tell of every request, some with its address
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(DiscreetFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=max(logging.WARNING, logging.getLevelName(level)), handlers=[handler])
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    sys.excepthook = log_uncaught
+    threading.excepthook = lambda lost: log_uncaught(lost.exc_type, lost.exc_value, lost.exc_traceback)
 
 
 def check_surroundings(settings: Settings) -> None:
@@ -63,6 +73,7 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         factory = uvloop.new_event_loop
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
+            runner.get_loop().set_exception_handler(log_unhandled)
             return runner.run(main())
     except StoreUnavailable as error:
         raise CommandError(f"the database cannot be used: {error}", Exit.UNREACHABLE) from None

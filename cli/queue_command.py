@@ -16,15 +16,21 @@ from cli.settings import Settings
 
 def find_server(settings: Settings, *, url: str | None, key_file: Path | None) -> AdminApi:
     """Find the server and its master key: as named, else those of the `laneway up` of this data directory."""
-    found = url or running_url(settings.data_dir)
-    if found is None:
-        raise CommandError(f"no `laneway up` runs in {settings.data_dir}: start one, or name a server with --url")
+    found = server_url(settings, url)
     own = settings.data_dir / FILE
     if key_file is None and settings.master_key:
         return AdminApi(found, settings.master_key)
     if key_file is None and (url is not None or not own.exists()):
         raise CommandError("this needs the server's master key: set LANEWAY_MASTER_KEY, or give --key-file")
     return AdminApi(found, read_key_file(key_file or own))
+
+
+def server_url(settings: Settings, url: str | None) -> str:
+    """The address that is named, else that of the `laneway up` of this data directory. Raises CommandError."""
+    found = url or running_url(settings.data_dir)
+    if found is None:
+        raise CommandError(f"no `laneway up` runs in {settings.data_dir}: start one, or name a server with --url")
+    return found
 
 
 def show_all(admin: AdminApi, *, as_json: bool) -> None:
@@ -34,9 +40,10 @@ def show_all(admin: AdminApi, *, as_json: bool) -> None:
         print(line)
 
 
-def set_state(admin: AdminApi, name: str, verb: str, *, as_json: bool) -> None:
-    """Pause, resume or drain, and print how it stands."""
-    _print(admin.ask("POST", f"{_path(name)}/{verb}"), as_json)
+def change(admin: AdminApi, name: str, verb: str, *, as_json: bool) -> None:
+    """Pause, resume or drain, or `clear`, which drops the edits of limits; print how it stands."""
+    method, path = ("DELETE", "limits") if verb == "clear" else ("POST", verb)
+    _print(admin.ask(method, f"{_path(name)}/{path}"), as_json)
 
 
 def set_limits(admin: AdminApi, name: str, given: Mapping[str, str], *, as_json: bool) -> None:
@@ -45,11 +52,6 @@ def set_limits(admin: AdminApi, name: str, given: Mapping[str, str], *, as_json:
         raise CommandError("name a limit to set, such as --rpm 600 or --tpm none")
     limits = {limit: _amount(limit, text) for limit, text in given.items()}
     _print(admin.ask("PATCH", f"{_path(name)}/limits", limits), as_json)
-
-
-def clear_limits(admin: AdminApi, name: str, *, as_json: bool) -> None:
-    """Drop the edits of limits, and print how it stands."""
-    _print(admin.ask("DELETE", f"{_path(name)}/limits"), as_json)
 
 
 def _path(name: str) -> str:

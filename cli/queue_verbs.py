@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Config, DataDir, Json, settings_of
+from cli.options import Config, DataDir, Json, Server, settings_of
 
 if TYPE_CHECKING:
     from cli.admin_api import AdminApi
 
 Name = Annotated[str, typer.Argument(help="A provider, or provider/model.", metavar="NAME")]
-Server = Annotated[
-    str | None, typer.Option("--url", help="The server.  [default: the `laneway up` of the data directory]")
-]
 KeyFile = Annotated[
     Path | None,
     typer.Option(help="Holds the master key.  [default: LANEWAY_MASTER_KEY, or the data directory's]", metavar="FILE"),
 ]
 
-
-_STATES = {
+_PLAIN = {
+    "clear": "Go back to the limits of the configuration.",
     "pause": "Start no call there any more. What runs, runs on.",
     "drain": "Send nothing new there; what was handed out is still called.",
     "resume": "End a pause or a drain.",
 }
+"""The verbs that a name is all to, and their help."""
 
 
 def _limit(words: str) -> typer.models.OptionInfo:
@@ -36,10 +34,10 @@ def _limit(words: str) -> typer.models.OptionInfo:
 def queue_verbs() -> typer.Typer:
     """Put the verbs together."""
     verbs = typer.Typer(help="See, pause and limit queues.", no_args_is_help=True, rich_markup_mode=None)
-    for name, verb in (("list", show_all), ("set", edit), ("clear", clear)):
+    for name, verb in (("list", show_all), ("set", edit)):
         verbs.command(name)(verb)
-    for name, words in _STATES.items():
-        verbs.command(name, help=words)(_state_verb(name))
+    for name, words in _PLAIN.items():
+        verbs.command(name, help=words)(_plain(name))
     return verbs
 
 
@@ -52,8 +50,8 @@ def show_all(
     show_all(_admin(config, data_dir, url, key_file), as_json=json)
 
 
-def _state_verb(verb: str) -> Callable[..., None]:
-    def set_it(
+def _plain(verb: str) -> Callable[..., None]:
+    def change(
         name: Name,
         config: Config = None,
         data_dir: DataDir = None,
@@ -61,11 +59,11 @@ def _state_verb(verb: str) -> Callable[..., None]:
         key_file: KeyFile = None,
         json: Json = False,
     ) -> None:
-        from cli.queue_command import set_state
+        from cli.queue_command import change
 
-        set_state(_admin(config, data_dir, url, key_file), name, verb, as_json=json)
+        change(_admin(config, data_dir, url, key_file), name, verb, as_json=json)
 
-    return set_it
+    return change
 
 
 def edit(
@@ -90,20 +88,6 @@ def edit(
     given = (rpm, tpm, input_tpm, output_tpm, rpd, usd_per_minute, max_parallel_requests)
     limits = {limit.value: text for limit, text in zip(LimitName, given, strict=True) if text is not None}
     set_limits(_admin(config, data_dir, url, key_file), name, limits, as_json=json)
-
-
-def clear(
-    name: Name,
-    config: Config = None,
-    data_dir: DataDir = None,
-    url: Server = None,
-    key_file: KeyFile = None,
-    json: Json = False,
-) -> None:
-    """Go back to the limits of the configuration."""
-    from cli.queue_command import clear_limits
-
-    clear_limits(_admin(config, data_dir, url, key_file), name, as_json=json)
 
 
 def _admin(config: Path | None, data_dir: Path | None, url: str | None, key_file: Path | None) -> "AdminApi":

@@ -8,7 +8,7 @@ from providers.catalogue import load_catalogue
 
 SUFFIX = "_FILE"
 MAX_BYTES = 64 * 1024
-_OWN = ("LANEWAY_MASTER_KEY", "LANEWAY_PEPPER")
+_OWN = ("LANEWAY_MASTER_KEY", "LANEWAY_PEPPER", "LANEWAY_OTHER_PEPPER", "LANEWAY_ENCRYPTION_KEY")
 
 
 def with_secret_files(environ: Mapping[str, str]) -> dict[str, str]:

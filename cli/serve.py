@@ -13,7 +13,7 @@ from cli.failure import Exit
 from cli.http_protocol import BoundedProtocol
 from cli.listener import listen
 from cli.master_key import find_master_key
-from cli.pepper import find_pepper
+from cli.pepper import find_pepper, other_peppers
 from cli.process import check_surroundings, run_loop, set_up_logs
 from cli.settings import Settings, hands_off
 from cli.stop_request import StopRequest
@@ -63,6 +63,7 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
                 limits=settings.config.batches,
                 signals=asking.signals,
                 pepper=pepper,
+                other_peppers=other_peppers(settings),
                 master_key=master_key,
                 version=laneway_version(),
                 submit=asking.submitter.submit,
@@ -72,6 +73,10 @@ async def _serve(settings: Settings, master_key: str, pepper: bytes, listener: s
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=settings.config.webhooks,
+                sealer=shared.sealer,
+                keep_content_ms=settings.config.store.keep_content_ms,
+                prices=calls.rules.prices,
+                public_document=settings.config.server.public_openapi,
             )
             return await _run_uvicorn(create_app(dependencies), settings, listener, request)
 
@@ -84,6 +89,7 @@ def _calls(settings: Settings, shared: Shared) -> HandOffSettings:
         worker=worker_settings(settings),
         version=laneway_version(),
         makes_calls=hands_off(settings.environ),
+        sealer=shared.sealer,
     )
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from cli.data_dir import DirectoryLock, prepare_data_dir
+from cli.encryption_key import find_sealer
 from cli.failure import CommandError, Exit
 from cli.listener import listen
 from cli.loopback import http_url, reachable_at
@@ -53,6 +54,7 @@ def run_up(settings: Settings, options: UpOptions) -> int:
     """Run until a signal stops it; returns the exit code. Raises CommandError when it cannot start."""
     os.umask(0o077)
     make_routes(settings, {SIMULATOR_URL: _SOME_URL})  # a refused configuration is found before anything is started
+    find_sealer(settings)
     if warning := prepare_data_dir(settings.data_dir):
         _say("up", warning)
     with DirectoryLock(settings.data_dir):

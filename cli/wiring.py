@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from cli.encryption_key import find_sealer, settle_sealer
 from cli.failure import CommandError
-from cli.pepper import fingerprint
+from cli.pepper import settle
 from cli.settings import Settings
 from providers.catalogue import load_catalogue
 from router.config import ConfigError
@@ -14,8 +15,8 @@ from router.routes import RouteTable, build_routes
 from store.contents import DatabaseContents, FileContents, LocalContents
 from store.database import Database, open_database
 from store.ids import new_id
-from store.pepper import settle_pepper
 from store.replies import Replies
+from store.sealing import PLAIN, Sealer
 from store.signals import Signals
 from workers.broker import create_broker
 from workers.handoff import HandOff, HandOffSettings
@@ -31,6 +32,7 @@ class Shared:
 
     database: Database
     contents: FileContents
+    sealer: Sealer
     routes: RouteTable
     broker_url: str
     state_url: str
@@ -54,14 +56,14 @@ def no_provider_warning(routes: RouteTable) -> str | None:
     return f"no provider is switched on: set {', '.join(familiar)} or another key, name one in --config, or try --demo"
 
 
-def make_contents(settings: Settings, database: Database) -> FileContents:
+def make_contents(settings: Settings, database: Database, sealer: Sealer = PLAIN) -> FileContents:
     """Choose where files live: beside a SQLite database, inside a PostgreSQL one, or as the configuration says."""
     by_default = "local" if settings.database_url.startswith("sqlite") else "database"
     if (settings.config.store.files or by_default) == "database":
-        return DatabaseContents(database)
+        return DatabaseContents(database, sealer)
     folder = settings.data_dir / "files"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return LocalContents(folder)
+    return LocalContents(folder, sealer)
 
 
 def redis_urls(settings: Settings) -> tuple[str, str]:
@@ -98,7 +100,7 @@ async def open_asking(
     """
     publisher, replies, signals = Publisher(create_broker(broker_url)), Replies(state_url), Signals(state_url)
     hand_off = HandOff(database, publisher, replies, signals, calls)
-    asking = Asking(Submitter(database, publisher, hand_off), hand_off, replies, signals, new_id())
+    asking = Asking(Submitter(database, publisher, hand_off, calls.sealer), hand_off, replies, signals, new_id())
     await hand_off.begin()
     try:
         yield asking
@@ -112,16 +114,17 @@ async def open_asking(
 
 @asynccontextmanager
 async def open_shared(settings: Settings, pepper: bytes) -> AsyncIterator[Shared]:
-    """Open what both kinds of process need. Raises CommandError, also for a pepper that the keys were not made with."""
+    """Open what both kinds of process need.
+
+    Raises CommandError, also for another pepper than the keys were made with, and for a missing encryption key.
+    """
     broker_url, state_url = redis_urls(settings)
-    routes = make_routes(settings)
+    routes, sealer = make_routes(settings), find_sealer(settings)
     database = open_database(settings.database_url)
     try:
-        if not await database.write(settle_pepper, fingerprint(pepper)):
-            raise CommandError(
-                "the pepper is not the one that this database was set up with, so no key would work: "
-                "set LANEWAY_PEPPER to that one (`laneway up` keeps it in the data directory's file `pepper`)"
-            )
-        yield Shared(database, make_contents(settings, database), routes, broker_url, state_url)
+        await settle(database, settings, pepper)
+        contents = make_contents(settings, database, sealer)
+        await settle_sealer(sealer, database, contents)
+        yield Shared(database, contents, sealer, routes, broker_url, state_url)
     finally:
         await asyncio.shield(database.close())

@@ -5,7 +5,7 @@ import logging
 import os
 
 from cli.failure import CommandError, Exit
-from cli.pepper import find_pepper
+from cli.pepper import find_pepper, other_peppers
 from cli.process import check_surroundings, run_loop, set_up_logs
 from cli.settings import Settings
 from cli.stop_request import StopRequest
@@ -45,11 +45,13 @@ async def _work(settings: Settings, pepper: bytes, queues: frozenset[str] | None
             broker_url=shared.broker_url,
             state_url=shared.state_url,
             pepper=pepper,
+            other_peppers=other_peppers(settings),
             limits=settings.config.batches,
             webhooks=settings.config.webhooks,
             settings=worker_settings(settings),
             queues=queues,
             version=laneway_version(),
+            sealer=shared.sealer,
         )
         request = StopRequest()
         watch = asyncio.create_task(_leave_at_once(request))

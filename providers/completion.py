@@ -28,6 +28,8 @@ class Usage:
     """Input tokens written to the provider's prompt cache."""
     reasoning_tokens: int = 0
     """Output tokens spent on hidden reasoning."""
+    cache_write_1h_tokens: int = 0
+    """Of `cache_write_tokens` those that are kept for an hour, which is dearer."""
 
 
 class ParamPolicy(StrEnum):

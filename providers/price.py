@@ -1,6 +1,6 @@
 """A price: what one deployment's tokens cost, in whole nano-dollars per million tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
 NANOUSD_PER_USD = 1_000_000_000
@@ -18,9 +18,13 @@ class Price:
     """For a million input tokens read from the cache; None: they cost what other input costs."""
     cache_write_nanousd_per_mtok: int | None = None
     """For a million input tokens written to the cache; None: they cost what other input costs."""
+    cache_write_1h_nanousd_per_mtok: int | None = None
+    """For a million input tokens written to the cache for an hour; None: they cost what other cache writes cost."""
     max_prompt_tokens: int | None = None
     """The longest prompt, cached tokens included, for which these figures hold; None: any length. Many
     vendors charge a whole call dearer once its prompt passes a threshold: see `PriceBook.price`."""
+    table: str = field(default="config", compare=False)
+    """Which table names it, with its version, so that what was charged can be told and computed again."""
 
     def covers(self, prompt_tokens: int) -> bool:
         """Tell whether the figures hold for a call with this many input tokens."""

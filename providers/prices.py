@@ -12,6 +12,7 @@ published price. Not covered, because usage does not tell it: tool fees (web sea
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.metadata import version
 
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
@@ -22,6 +23,9 @@ STANDARD_TIERS = frozenset({None, "", "auto", "default", "standard", "on_demand"
 """Words for "no special tier", as requests and answers use them."""
 NON_LINEAR_KEYS = ("requests_kcount", "output_reasoning_mtok", "output_citation_mtok")
 """Price keys that make a text call's cost depend on more than `Usage` and four linear figures."""
+
+TABLE = f"genai-prices {version('genai-prices')}"
+"""The table and its version, as a `Price` names them."""
 
 Ladder = tuple[Price, ...]
 """A model's prices by ascending `max_prompt_tokens`; one entry for most models."""
@@ -103,11 +107,14 @@ def _rungs(prices: ModelPrice) -> Iterator[Price]:
     """Yield linear prices from the shortest prompts to the longest; nothing where they are not linear."""
     if prices.input_mtok is None or any(getattr(prices, key) is not None for key in NON_LINEAR_KEYS):
         return
-    figures = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok, prices.cache_write_mtok)
+    figures = (
+        prices.input_mtok, prices.output_mtok, prices.cache_read_mtok, prices.cache_write_mtok,
+        prices.cache_write_1h_mtok,
+    )  # fmt: skip
     starts = sorted({tier.start for figure in figures if isinstance(figure, TieredPrices) for tier in figure.tiers})
     for floor, ceiling in zip([0, *starts], [*starts, None], strict=True):
-        reads, writes, cached, cache_writes = (_at(figure, floor) for figure in figures)
-        yield Price(reads or 0, writes or 0, cached, cache_writes, max_prompt_tokens=ceiling)
+        reads, writes, cached, kept, kept_1h = (_at(figure, floor) for figure in figures)
+        yield Price(reads or 0, writes or 0, cached, kept, kept_1h, max_prompt_tokens=ceiling, table=TABLE)
 
 
 def _at(figure: Decimal | TieredPrices | None, floor: int) -> int | None:

@@ -23,7 +23,7 @@ What is still equal is drawn by weight.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.failure import ErrorClass
 from router.deployment import Deployment
@@ -79,6 +79,22 @@ def choose(route: Route, candidates: Sequence[int], standing: StandingOf, *, dra
     ranks = {place: _rank(route, place, standing(route.deployments[place])) for place in candidates}
     best = min(ranks.values())
     return _drawn(route, [place for place, rank in ranks.items() if rank == best], draw)
+
+
+def moved_for(
+    route: Route, place: int, candidates: Sequence[int], standing: StandingOf, *, draw: float
+) -> ErrorClass | None:
+    """Say why a new job goes to this place and not to the one that the same draw gives when all take calls.
+
+    None where it goes there, or where deployments of one model that take calls merely share the work.
+    """
+    first = choose(route, candidates, lambda each: replace(standing(each), closed=None, wait_ms=0), draw=draw)
+    if first is None or place == first:
+        return None
+    closed = standing(route.deployments[first]).closed
+    if closed is None and route.deployments[place].step == route.deployments[first].step:
+        return None
+    return ErrorClass.RATE_LIMIT if closed is None else closed.error_class
 
 
 def onward(

@@ -16,18 +16,21 @@ def cost_nanousd(usage: Usage, price: Price) -> int:
     """
     cached = min(usage.cached_tokens, usage.prompt_tokens)
     written = min(usage.cache_write_tokens, usage.prompt_tokens - cached)
+    for_an_hour = min(usage.cache_write_1h_tokens, written)
     plain = usage.prompt_tokens - cached - written
+    writing = _or(price.cache_write_nanousd_per_mtok, price.input_nanousd_per_mtok)
     total = (
         plain * price.input_nanousd_per_mtok
-        + cached * _or_input(price.cached_input_nanousd_per_mtok, price)
-        + written * _or_input(price.cache_write_nanousd_per_mtok, price)
+        + cached * _or(price.cached_input_nanousd_per_mtok, price.input_nanousd_per_mtok)
+        + (written - for_an_hour) * writing
+        + for_an_hour * _or(price.cache_write_1h_nanousd_per_mtok, writing)
         + usage.completion_tokens * price.output_nanousd_per_mtok
     )
     return (total + _TOKENS_PER_MTOK // 2) // _TOKENS_PER_MTOK
 
 
-def _or_input(rate: int | None, price: Price) -> int:
-    return price.input_nanousd_per_mtok if rate is None else rate
+def _or(rate: int | None, other: int) -> int:
+    return other if rate is None else rate
 
 
 def usd(nanousd: int) -> str:

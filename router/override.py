@@ -85,7 +85,12 @@ def parse_limits(value: object) -> LimitEdits:
 
 def override_json(override: Override) -> str:
     """Write an override as it is stored."""
-    return orjson.dumps({"state": override.state, "limits": limits_object(override.limits)}).decode()
+    return orjson.dumps(override_object(override)).decode()
+
+
+def override_object(override: Override) -> dict[str, Any]:
+    """An override as JSON has it."""
+    return {"state": override.state, "limits": limits_object(override.limits)}
 
 
 def limits_object(limits: LimitEdits) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class PriceConfig(Section):
     output_nanousd_per_mtok: PriceNanousd = Field(alias="output")
     cached_input_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cached_input")
     cache_write_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cache_write")
+    cache_write_1h_nanousd_per_mtok: PriceNanousd | None = Field(default=None, alias="cache_write_1h")
 
     def price(self) -> Price:
         return Price(
@@ -31,6 +32,7 @@ class PriceConfig(Section):
             output_nanousd_per_mtok=self.output_nanousd_per_mtok,
             cached_input_nanousd_per_mtok=self.cached_input_nanousd_per_mtok,
             cache_write_nanousd_per_mtok=self.cache_write_nanousd_per_mtok,
+            cache_write_1h_nanousd_per_mtok=self.cache_write_1h_nanousd_per_mtok,
         )
 
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from router.choice import choose, places
+from providers.failure import ErrorClass
+from router.choice import choose, moved_for, places
 from router.deployment import Deployment
 from router.queues import batch_queue
 from router.routes import Route
@@ -71,6 +72,8 @@ class Place:
     route_index: int
     scope: Scope | None
     """The deployment's; None where the route is gone."""
+    moved_for: ErrorClass | None = None
+    """Why it does not go to the deployment that it would have gone to were all open; None when it does."""
 
 
 class Rooms:
@@ -129,17 +132,18 @@ class Rooms:
             of_model = list(group)
             with_room = [index for index in of_model if self._free(route.deployments[index]) > 0]
             if with_room:
-                return self._chosen(route, with_room)
+                return self._chosen(route, with_room, allowed)
             if any(_is_worth_waiting(self._standing(route.deployments[index])) for index in of_model):
                 return None
         return None
 
-    def _chosen(self, route: Route, with_room: Sequence[int]) -> Place | None:
-        index = choose(route, with_room, self._standing, draw=self._plan.draw())
+    def _chosen(self, route: Route, with_room: Sequence[int], allowed: Sequence[int]) -> Place | None:
+        draw = self._plan.draw()
+        index = choose(route, with_room, self._standing, draw=draw)
         if index is None:
             return None
-        chosen = route.deployments[index]
-        return Place(batch_queue(chosen.provider), index, chosen.scope)
+        chosen, reason = route.deployments[index], moved_for(route, index, allowed, self._standing, draw=draw)
+        return Place(batch_queue(chosen.provider), index, chosen.scope, reason)
 
     def _free(self, deployment: Deployment) -> int:
         """How many more jobs a deployment may be given, by its own standing and its queue's window."""

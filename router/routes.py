@@ -5,7 +5,7 @@ configuration: it is served by any provider that is switched on, whatever the mo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from providers.catalogue import ProviderRow, aliases
 from providers.limit import Limit
@@ -15,6 +15,7 @@ from router.connection import Connection
 from router.connections import build_connections
 from router.deployment import Deployment, deployment_at
 from router.file_limits import file_limits
+from router.key_rules import allows_model
 from router.provider_kind import way_to_switch_on
 from router.routing import FailoverPolicy, OnLimit, Strategy
 from router.schema import ModelConfig
@@ -61,11 +62,15 @@ class RouteTable:
     """What the file limits, providers and deployments; what it does not limit is not here."""
     on_limit: OnLimit = OnLimit.WAIT
     """For names `provider/model`, of which the file says nothing."""
-    _resolved: dict[str, Route] = field(default_factory=dict, init=False, repr=False, compare=False)
+    allowed: tuple[str, ...] | None = None
+    """The names that are served at all, see `router.key_rules.allows_model`; None: all of them."""
+    _resolved: dict[str, Route] = field(default_factory=dict, repr=False, compare=False)
     """Routes of names `provider/model` that were asked for lately: making one takes longer than all else of a claim."""
 
     def resolve(self, name: str) -> Route | None:
         """Find the route of a public name or of `provider/model`; a public name wins. None when nothing serves it."""
+        if not allows_model(self.allowed, name):
+            return None
         if name in self.routes:
             return self.routes[name]
         if found := self._resolved.get(name):
@@ -87,20 +92,27 @@ class RouteTable:
         prefixes = nearest(provider, self.connections, n) if slash and model else []
         corrected = [f"{prefix}/{model}" for prefix in prefixes]
         deployed = (f"{d.provider}/{d.model}" for route in self.routes.values() for d in route.deployments)
-        alike = nearest(name, [*self.routes, *deployed], n)
-        return list(dict.fromkeys([*alike, *corrected]))[:n]
+        known = [each for each in (*self.routes, *deployed) if allows_model(self.allowed, each)]
+        alike = dict.fromkeys([*nearest(name, known, n), *corrected])
+        return [each for each in alike if allows_model(self.allowed, each)][:n]
 
     def advice(self, name: str) -> str | None:
         """Say, in a sentence, what switches on the provider that a name means; None where it means none that is off."""
         provider, slash, model = name.partition("/")
+        if self.allowed is not None or not slash or not model:
+            return None
         meant = [provider] if provider in self.asleep else nearest(provider, self.asleep, 1)
-        if not slash or not model or not meant or (meant != [provider] and self.nearest(name, 1)):
+        if not meant or (meant != [provider] and self.nearest(name, 1)):
             return None
         return self.asleep[meant[0]]
 
     def names(self) -> list[str]:
         """The public names, in the order of the file."""
-        return list(self.routes)
+        return [name for name in self.routes if allows_model(self.allowed, name)]
+
+    def only(self, allowed: tuple[str, ...] | None) -> "RouteTable":
+        """The same table for a caller that may ask for these names alone: the others are unknown to it."""
+        return self if allowed is None else replace(self, allowed=allowed)
 
     def providers(self) -> tuple[str, ...]:
         """The providers that are switched on: those of the file first, then those of the environment."""

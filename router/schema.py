@@ -134,6 +134,8 @@ class ServerConfig(Section):
     listen: Listen = "127.0.0.1:8080"
     master_key: Secret | None = None
     """The operator's key; never stored in the database."""
+    public_openapi: bool = False
+    """Whether `GET /openapi.json` needs no key."""
 
     @property
     def host(self) -> str:

@@ -1,7 +1,11 @@
 """Standing: how a deployment is doing right now, as far as choosing one goes. Values only; workers measure them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+
+from providers.failure import ErrorClass
 
 
 class Closed(StrEnum):
@@ -19,6 +23,20 @@ class Closed(StrEnum):
     """By an operator: nothing starts."""
     DRAINING = "draining"
     """By an operator: what was handed out still runs, nothing new is sent there."""
+
+    @property
+    def error_class(self) -> ErrorClass:
+        """What a closure is called where failures are named."""
+        return _CLASSES.get(self, ErrorClass.OVERLOADED)
+
+
+_CLASSES: Mapping[Closed, ErrorClass] = MappingProxyType(
+    {
+        Closed.RATE_LIMIT: ErrorClass.RATE_LIMIT,
+        Closed.AUTH: ErrorClass.AUTH,
+        Closed.BILLING: ErrorClass.BILLING,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from router.measures import usd_nanousd
 from router.routing import FailoverPolicy, OnLimit
 from router.suggestion import did_you_mean
 
 OWN_FIELD = "laneway"
 """The field of a request body that is ours; it is never sent on."""
 MOST_TIMEOUT_S = 86_400.0
+MOST_TAGS = 16
+MOST_TAG_CHARACTERS = 64
 
 W = TypeVar("W", bound=StrEnum)
 
@@ -24,6 +27,8 @@ class Wish(StrEnum):
     TIMEOUT_S = "timeout_s"
     FAILOVER = "failover"
     ON_LIMIT = "on_limit"
+    TAGS = "tags"
+    MAX_COST_USD = "max_cost_usd"
 
 
 LINE_WISHES = (Wish.FAILOVER,)
@@ -38,6 +43,10 @@ class Wishes:
     """More than 0, at most a day."""
     failover: FailoverPolicy | None = None
     on_limit: OnLimit | None = None
+    tags: tuple[str, ...] = ()
+    """Whose budgets and sums it counts in, beside its key's and team's; sorted, none twice."""
+    max_cost_nanousd: int | None = None
+    """More than this it must not cost; above 0."""
 
 
 class BadWish(ValueError):
@@ -68,6 +77,8 @@ def take_wishes(body: dict[str, Any], allowed: Iterable[Wish] = tuple(Wish)) -> 
         timeout_s=_timeout(own.get(Wish.TIMEOUT_S)),
         failover=word_of(own.get(Wish.FAILOVER), FailoverPolicy, _path(Wish.FAILOVER)),
         on_limit=word_of(own.get(Wish.ON_LIMIT), OnLimit, _path(Wish.ON_LIMIT)),
+        tags=tags_of(own.get(Wish.TAGS), _path(Wish.TAGS)),
+        max_cost_nanousd=cap_of(own.get(Wish.MAX_COST_USD), _path(Wish.MAX_COST_USD)),
     )
 
 
@@ -79,6 +90,33 @@ def word_of(value: object, words: type[W], param: str) -> W | None:
         message = f"Invalid '{param}': it should be one of {', '.join(words)}."
         raise BadWish(message, param, "invalid_type" if type(value) is not str else "invalid_value")
     return words(value)
+
+
+def tags_of(value: object, param: str) -> tuple[str, ...]:
+    """Read a list of tags, none for null; sorted. Raises BadWish. `param` is where it stands."""
+    if value is None:
+        return ()
+    if type(value) is not list or not all(type(tag) is str for tag in value):
+        raise BadWish(f"Invalid '{param}': it should be an array of strings.", param, "invalid_type")
+    if len(value) > MOST_TAGS or not all(map(is_tag, value)):
+        words = f"at most {MOST_TAGS} tags of 1 to {MOST_TAG_CHARACTERS} printable characters, without commas"
+        raise BadWish(f"Invalid '{param}': it should be {words}.", param, "invalid_value")
+    return tuple(sorted(set(value)))
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag."""
+    return 0 < len(text) <= MOST_TAG_CHARACTERS and text.isprintable() and text.strip() == text and "," not in text
+
+
+def cap_of(value: object, param: str) -> int | None:
+    """Read the most that something may cost, in dollars, as nano-dollars; None for null. Raises BadWish."""
+    if value is None:
+        return None
+    try:
+        return usd_nanousd(value)
+    except ValueError as error:
+        raise BadWish(f"Invalid '{param}': it {error}.", param, "invalid_value") from None
 
 
 def timeout(value: float, param: str) -> float:

@@ -17,7 +17,11 @@ from store.tables import key, ledger
 
 def _upsert(dialect: ModuleType) -> Executable:
     statement = dialect.insert(ledger)
-    changed = {"amount_nanousd": statement.excluded.amount_nanousd, "basis": statement.excluded.basis}
+    changed = {
+        "amount_nanousd": statement.excluded.amount_nanousd,
+        "basis": statement.excluded.basis,
+        "price_version": statement.excluded.price_version,
+    }
     upsert: Executable = statement.on_conflict_do_update(index_elements=["job_id", "n", "kind"], set_=changed)
     return upsert
 
@@ -34,7 +38,7 @@ def charge(connection: Connection, now_ms: int, settled: Sequence[Settlement]) -
     A line of unknown amount (null) is replaced when the truth arrives late, be it 0; a known one is never settled
     again.
     """
-    lines = [_line(each, now_ms) for each in settled if each.cost_basis != CostBasis.NONE or _is_late(each)]
+    lines = [_line(each, now_ms) for each in settled if is_charged(each)]
     if not lines:
         return
     write_settle_lines(connection, lines)
@@ -60,14 +64,16 @@ def exposure_line(job_id: bytes, n: int, key_id: bytes, batch_id: bytes | None, 
         "at_ms": now_ms,
         "amount_nanousd": None,
         "basis": CostBasis.UNKNOWN,
+        "price_version": None,
     }
 
 
-def _is_late(settled: Settlement) -> bool:
-    return isinstance(settled.verdict, Abandoned)
+def is_charged(settled: Settlement) -> bool:
+    """Whether an attempt has a settle line: it cost something, or may have, or was taken for one that may."""
+    return settled.cost_basis != CostBasis.NONE or isinstance(settled.verdict, Abandoned)
 
 
 def _line(settled: Settlement, now_ms: int) -> dict[str, Any]:
     line = exposure_line(settled.job_id, settled.n, settled.key_id, settled.batch_id, now_ms)
     amount = 0 if settled.cost_basis == CostBasis.NONE else settled.cost_nanousd
-    return line | {"amount_nanousd": amount, "basis": settled.cost_basis}
+    return line | {"amount_nanousd": amount, "basis": settled.cost_basis, "price_version": settled.price_version}

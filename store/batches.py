@@ -7,17 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, true, update
 
+from router.budget import PauseReason, Payer, PayerKind, Period
 from router.lifecycle import BATCH_ACTIVE, BatchEvent, BatchStatus, batch_statuses_before
+from store.budget_edits import new_budget
+from store.budgets import Purse, purses, read_tags, write_tags
 from store.files import get_file
 from store.idempotency import Conflict, Existing, IdempotencyKey, free_key, take_key
-from store.page import Page, Window, read_page
+from store.page import Owners, Page, Window, parts_of, read_page
 from store.tables import batch
 from store.webhooks import NewWebhook, insert_endpoint
 
 BATCH_PURPOSE = "batch"
 """The purpose of files that a batch can read."""
 
-_PARSED = frozenset({"status", "metadata", "errors"})
+_PARSED = frozenset({"status", "metadata", "errors", "paused_for", "paused_by", "tags"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,18 @@ class NewBatch:
     webhook: NewWebhook | None = None
     """Who is told when it ends."""
     idempotency: IdempotencyKey | None = None
+    teammates: Owners = ()
+    """Keys whose files it may read, beside the key's own."""
+    tags: tuple[str, ...] = ()
+    """Of all its lines, beside the key's own."""
+    max_cost_nanousd: int | None = None
+    """What it may cost; None is without limit."""
 
 
 class NoBatch(StrEnum):
     """Why a batch was not made."""
 
-    NO_FILE = "no_file"  # missing, another key's, deleted or expired
+    NO_FILE = "no_file"  # missing, another key's that it may not read, deleted or expired
     WRONG_PURPOSE = "wrong_purpose"
     TOO_MANY_OPEN = "too_many_open"
 
@@ -86,6 +95,17 @@ class BatchRow:
     """Sum of the known costs."""
     unpriced: int
     """Calls whose cost is not known."""
+    max_cost_nanousd: int | None
+    """Its cost cap; null where it has none."""
+    tags: tuple[str, ...]
+    """Of all its lines, with the key's own."""
+    paused_for: PauseReason | None
+    """Why none of its lines is handed out; null while they are. Says nothing of a batch that is ending."""
+    paused_at_ms: int | None
+    paused_by: Payer | None
+    """Whose budget is used up; null where its owner asked for the pause."""
+    needs_nanousd: int | None
+    """What its next line would set aside; null where its price is not known."""
     created_at_ms: int
     expires_at_ms: int
     in_progress_at_ms: int | None
@@ -98,7 +118,7 @@ class BatchRow:
 
 
 def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch | Conflict:
-    """Make a batch in `validating`, if its input file is the key's own and its limits allow it.
+    """Make a batch in `validating`, if the key may read its input file and its limits allow it.
 
     The same request under the same idempotency key gets the batch that it made before, as it stands now.
     """
@@ -106,7 +126,7 @@ def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow
     if isinstance(before, Conflict):
         return before
     if isinstance(before, Existing):
-        found = get_batch(connection, now_ms, new.key_id, before.object_id)
+        found = get_batch(connection, now_ms, (new.key_id,), before.object_id)
         assert found is not None
         return found
     made = _create(connection, now_ms, new)
@@ -116,13 +136,16 @@ def create_batch(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow
 
 
 def _create(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | NoBatch:
-    source = get_file(connection, now_ms, new.key_id, new.input_file_id, for_update=True)
+    source = get_file(connection, now_ms, (new.key_id, *new.teammates), new.input_file_id, for_update=True)
     if source is None:
         return NoBatch.NO_FILE
     if source.purpose != BATCH_PURPOSE:
         return NoBatch.WRONG_PURPOSE
     if new.max_open is not None and _count_open(connection, new.key_id) >= new.max_open:
         return NoBatch.TOO_MANY_OPEN
+    if new.max_cost_nanousd is not None:
+        new_budget(connection, now_ms, cap_payer(new.batch_id), Period.TOTAL, new.max_cost_nanousd)
+    purse = purses(connection, [new.key_id]).get(new.key_id) or Purse(new.key_id)
     connection.execute(
         insert(batch).values(
             id=new.batch_id,
@@ -133,6 +156,8 @@ def _create(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | No
             window=new.window,
             status=BatchStatus.VALIDATING,
             metadata_json=json.dumps(new.metadata),
+            tags_json=write_tags(purse.tags_with(new.tags)),
+            max_cost_nanousd=new.max_cost_nanousd,
             output_expires_after_s=new.output_expires_after_s,
             created_at_ms=now_ms,
             expires_at_ms=now_ms + new.window_ms,
@@ -140,34 +165,40 @@ def _create(connection: Connection, now_ms: int, new: NewBatch) -> BatchRow | No
     )
     if new.webhook is not None:
         insert_endpoint(connection, now_ms, new.key_id, new.batch_id, new.webhook)
-    made = get_batch(connection, now_ms, new.key_id, new.batch_id)
+    made = get_batch(connection, now_ms, (new.key_id,), new.batch_id)
     assert made is not None
     return made
 
 
-def get_batch(connection: Connection, now_ms: int, key_id: bytes, batch_id: bytes) -> BatchRow | None:
-    """Find a key's batch; None when it is missing or another key's."""
-    row = connection.execute(select(batch).where(batch.c.id == batch_id, batch.c.key_id == key_id)).first()
+def cap_payer(batch_id: bytes) -> Payer:
+    """Whose budget a batch's cost cap is."""
+    return Payer(PayerKind.BATCH, batch_id.hex())
+
+
+def get_batch(connection: Connection, now_ms: int, owners: Owners, batch_id: bytes) -> BatchRow | None:
+    """Find a batch of these keys; None when it is missing or another key's."""
+    row = connection.execute(select(batch).where(batch.c.id == batch_id, batch.c.key_id.in_(owners))).first()
     return None if row is None else _batch_row(row)
 
 
-def list_batches(connection: Connection, now_ms: int, key_id: bytes, window: Window) -> Page[BatchRow] | None:
-    """List a key's batches; None when the cursor is no batch of this key."""
-    return read_page(connection, batch, window, owned=batch.c.key_id == key_id, shown=true(), make=_batch_row)
+def list_batches(connection: Connection, now_ms: int, owners: Owners, window: Window) -> Page[BatchRow] | None:
+    """List the batches of these keys; None when the cursor is no batch of theirs."""
+    owned, parts = batch.c.key_id.in_(owners), parts_of(batch.c.key_id, owners)
+    return read_page(connection, batch, window, owned=owned, parts=parts, shown=true(), make=_batch_row)
 
 
-def request_cancel(connection: Connection, now_ms: int, key_id: bytes, batch_id: bytes) -> BatchRow | Refused | None:
-    """Move a key's batch to `cancelling`; the workers end it. None when it is missing or another key's.
+def request_cancel(connection: Connection, now_ms: int, owners: Owners, batch_id: bytes) -> BatchRow | Refused | None:
+    """Move a batch of these keys to `cancelling`; the workers end it. None when it is missing or another key's.
 
     Repeating it is fine while it is `cancelling`. A batch that is done, or writes its files already, is refused.
     """
     connection.execute(
         update(batch)
-        .where(batch.c.id == batch_id, batch.c.key_id == key_id)
+        .where(batch.c.id == batch_id, batch.c.key_id.in_(owners))
         .where(batch.c.status.in_(batch_statuses_before(BatchEvent.CANCEL)))
         .values(status=BatchStatus.CANCELLING, closing=BatchStatus.CANCELLED, cancelling_at_ms=now_ms)
     )
-    found = get_batch(connection, now_ms, key_id, batch_id)
+    found = get_batch(connection, now_ms, owners, batch_id)
     if found is None or found.status is BatchStatus.CANCELLING:
         return found
     return Refused(found.status)
@@ -184,5 +215,8 @@ def _batch_row(row: Row[Any]) -> BatchRow:
         **plain,
         status=BatchStatus(row.status),
         metadata=json.loads(row.metadata_json),
+        paused_for=None if row.paused_for is None else PauseReason(row.paused_for),
+        paused_by=None if row.paused_by is None else Payer.parse(row.paused_by),
+        tags=read_tags(row.tags_json),
         errors=tuple(json.loads(row.errors_json or "[]")),
     )

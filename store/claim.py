@@ -27,6 +27,7 @@ from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.bulk import execute_many
 from store.compiled import Row, fetch
+from store.slice_reserved import move_to_lines
 from store.tables import attempt, job, payload, slices
 
 
@@ -118,13 +119,16 @@ _CLAIM_JOBS = _claim_statement(
     job.c.id.in_(bindparam("ids", expanding=True)) & job.c.slice_id.is_(None) & job.c.queue.in_(_SERVED)
 )
 _CLAIM_LINES = _claim_statement(
-    job.c.slice_id == bindparam("slice"), queue=bindparam("queue"), route_index=bindparam("index")
+    job.c.slice_id == bindparam("slice"),
+    queue=bindparam("queue"),
+    route_index=bindparam("index"),
+    moved_for=bindparam("moved_for"),
 )
 _TAKE_SLICE = (
     update(slices)
     .where(slices.c.id == bindparam("slice"), slices.c.claimed_at_ms.is_(None), slices.c.queue.in_(_SERVED))
     .values(claimed_at_ms=_NOW)
-    .returning(slices.c.queue, slices.c.route_index)
+    .returning(slices.c.queue, slices.c.route_index, slices.c.moved_for, slices.c.batch_id, slices.c.reserved_nanousd)
 )
 _READ_PAYLOADS = select(payload.c.job_id, payload.c.body).where(payload.c.job_id.in_(bindparam("ids", expanding=True)))
 _WRITE_ATTEMPT = insert(attempt).values(
@@ -165,8 +169,13 @@ def claim_slice(connection: Connection, now_ms: int, claimant: Claimant, slice_i
     taken = connection.execute(_TAKE_SLICE, which).first()
     if taken is None:
         return []
-    chosen = {"slice": slice_id, "now": now_ms, "queue": taken.queue, "index": taken.route_index}
-    return _claim(connection, now_ms, claimant, fetch(connection, _CLAIM_LINES, chosen))
+    place = {"queue": taken.queue, "index": taken.route_index, "moved_for": taken.moved_for}
+    lines = fetch(connection, _CLAIM_LINES, {"slice": slice_id, "now": now_ms, **place})
+    claimed = _claim(connection, now_ms, claimant, lines)
+    if taken.reserved_nanousd:
+        job_ids = [each.id for each in claimed]
+        move_to_lines(connection, now_ms, slice_id, taken.batch_id, taken.reserved_nanousd, job_ids)
+    return claimed
 
 
 def read_payloads(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]) -> dict[bytes, bytes]:

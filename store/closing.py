@@ -15,10 +15,13 @@ from router.outcome import AttemptOutcome
 from store.ended_job import EndedJob
 from store.events import job_ended, record
 from store.progress import BatchProgress, record_progress
-from store.tables import attempt, batch, job, slices
+from store.reserved import give_back
+from store.slice_reserved import give_back_slices
+from store.tables import AnyRow, attempt, batch, job, slices
 
 _SLICES = 16
 _JOBS = 2_000
+_HELD = (job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +64,30 @@ def closing_batches(connection: Connection, now_ms: int, grace_ms: int) -> list[
 
 def close_lines(connection: Connection, now_ms: int, closing: Closing) -> int:
     """End up to a few thousand waiting lines of a closing batch; returns how many, 0 when none waits any more."""
-    slice_ids = connection.execute(
-        select(slices.c.id)
+    unclaimed = connection.execute(
+        select(slices.c.id, slices.c.reserved_nanousd)
         .where(slices.c.batch_id == closing.batch_id, slices.c.claimed_at_ms.is_(None))
         .limit(_SLICES)
         .with_for_update(skip_locked=True)
-    ).scalars()
-    unclaimed = list(slice_ids)
+    ).all()
+    waiting = select(*_HELD).where(job.c.state == JobState.QUEUED)
     if unclaimed:
-        connection.execute(update(slices).where(slices.c.id.in_(unclaimed)).values(claimed_at_ms=now_ms))
-        waiting = select(job.c.id).where(job.c.slice_id.in_(unclaimed), job.c.state == JobState.QUEUED)
+        these = [row.id for row in unclaimed]
+        done = {"claimed_at_ms": now_ms, "reserved_nanousd": 0}
+        connection.execute(update(slices).where(slices.c.id.in_(these)).values(done))
+        waiting = waiting.where(job.c.slice_id.in_(these))
     else:
-        waiting = select(job.c.id).where(job.c.batch_id == closing.batch_id, job.c.state == JobState.QUEUED)
+        waiting = waiting.where(job.c.batch_id == closing.batch_id)
     waiting = waiting.order_by(job.c.id).limit(_JOBS).with_for_update(skip_locked=True)
-    return _end(connection, now_ms, closing, list(connection.execute(waiting).scalars()))
+    lines = connection.execute(waiting).all()
+    give_back_slices(connection, now_ms, closing.batch_id, sum(row.reserved_nanousd for row in unclaimed))
+    return _end(connection, now_ms, closing, lines)
 
 
 def cut_lines(connection: Connection, now_ms: int, closing: Closing) -> list[bytes]:
     """End the running lines of a closing batch; returns their jobs, whose calls are to be cut."""
     running = (
-        select(job.c.id)
+        select(*_HELD)
         .join(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == job.c.attempt))
         .where(
             attempt.c.outcome == AttemptOutcome.STARTED,
@@ -91,28 +98,40 @@ def cut_lines(connection: Connection, now_ms: int, closing: Closing) -> list[byt
         .limit(_JOBS)
         .with_for_update(of=job, skip_locked=True)
     )
-    job_ids = list(connection.execute(running).scalars())
-    _end(connection, now_ms, closing, job_ids)
-    return job_ids
+    lines = connection.execute(running).all()
+    _end(connection, now_ms, closing, lines)
+    return [row.id for row in lines]
 
 
-def _end(connection: Connection, now_ms: int, closing: Closing, job_ids: Sequence[bytes]) -> int:
-    if not job_ids:
+def _end(connection: Connection, now_ms: int, closing: Closing, lines: Sequence[AnyRow]) -> int:
+    """End lines, rows of `_HELD`."""
+    if not lines:
         return 0
     error_class = ErrorClass.CANCELLED if closing.state == JobState.CANCELLED else ErrorClass.EXPIRED
     connection.execute(
         update(job)
-        .where(job.c.id.in_(job_ids))
-        .values(state=closing.state, error_class=error_class, slice_id=None, finished_at_ms=now_ms)
+        .where(job.c.id.in_([row.id for row in lines]))
+        .values(state=closing.state, error_class=error_class, slice_id=None, finished_at_ms=now_ms, reserved_nanousd=0)
     )
-    record_progress(connection, now_ms, {closing.batch_id: BatchProgress(failed=len(job_ids))})
-    return len(job_ids)
+    give_back(connection, now_ms, lines)
+    record_progress(connection, now_ms, {closing.batch_id: BatchProgress(failed=len(lines))})
+    return len(lines)
 
 
 def expire_jobs(connection: Connection, now_ms: int) -> list[EndedJob]:
     """End single jobs whose deadline has passed, and say which: running calls are to be cut, waiting callers told."""
     late = connection.execute(
-        select(job.c.id, job.c.state, job.c.attempt, job.c.reply_to, job.c.key_id, job.c.notify)
+        select(
+            job.c.id,
+            job.c.state,
+            job.c.attempt,
+            job.c.reply_to,
+            job.c.key_id,
+            job.c.notify,
+            job.c.batch_id,
+            job.c.tags_json,
+            job.c.reserved_nanousd,
+        )
         .where(job.c.batch_id.is_(None), job.c.state.in_(JOB_ACTIVE), job.c.deadline_at_ms <= now_ms)
         .order_by(job.c.id)
         .limit(_JOBS)
@@ -122,7 +141,8 @@ def expire_jobs(connection: Connection, now_ms: int) -> list[EndedJob]:
         connection.execute(
             update(job)
             .where(job.c.id.in_([row.id for row in late]))
-            .values(state=JobState.EXPIRED, error_class=ErrorClass.EXPIRED, finished_at_ms=now_ms)
+            .values(state=JobState.EXPIRED, error_class=ErrorClass.EXPIRED, finished_at_ms=now_ms, reserved_nanousd=0)
         )
+        give_back(connection, now_ms, late)
         record(connection, now_ms, [job_ended(row.key_id, row.id, JobState.EXPIRED) for row in late if row.notify])
     return [EndedJob(row.id, row.attempt, row.reply_to, row.state == JobState.IN_PROGRESS) for row in late]

@@ -1,9 +1,12 @@
-"""Where the bytes of files live: in a folder, or in the database. Both keep a whole file or nothing of it."""
+"""Where the bytes of files live: in a folder, or in the database. Both keep a whole file or nothing of it.
+
+Each piece of a file is sealed for itself (`store.sealing`) where the operator gave a key.
+"""
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -11,9 +14,12 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import Connection, delete, insert, select
 
 from store.database import Database
+from store.sealing import BEGINNING_BYTES, PLAIN, SEALED_BYTES, Sealer, beginning, is_sealed, piece_of
+from store.sealing_keys import begins_so
 from store.tables import file_chunk
 
 PIECE_BYTES = 1 << 20
+"""Sealed files are read in pieces of this size: to change it makes older ones unreadable."""
 _PART = ".part"
 _ABANDONED_S = 3600
 
@@ -42,11 +48,18 @@ class FileContents(Protocol):
         ...
 
     def read(self, file_id: bytes, *, chunk_bytes: int = PIECE_BYTES) -> AsyncIterator[bytes]:
-        """Yield the bytes in pieces of at most `chunk_bytes`; raises ContentMissing before the first."""
+        """Yield the bytes in pieces of at most `chunk_bytes`.
+
+        Raises ContentMissing before the first, CannotOpen for a piece that is sealed and cannot be read.
+        """
         ...
 
     async def remove(self, file_id: bytes) -> None:
         """Forget the bytes; nothing happens when there are none."""
+        ...
+
+    async def sealed_with(self, fingerprint: bytes) -> bool:
+        """Tell whether a file is still sealed with the key of this fingerprint. Looks at every file if none is."""
         ...
 
 
@@ -72,9 +85,10 @@ class LocalContents:
     The folder must be the same for every process that uses the database. Symbolic links are never followed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sealer: Sealer = PLAIN) -> None:
         """Make the folder, and sweep out what killed processes left half-written more than an hour ago."""
         self._folder = folder
+        self._sealer = sealer
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in folder.glob(f"*{_PART}"):
             with suppress(FileNotFoundError):
@@ -88,8 +102,10 @@ class LocalContents:
         size = 0
         try:
             async with aclosing(pieces(chunks, limit_bytes=limit_bytes)) as stream:
+                n = 0
                 async for piece in stream:
-                    await asyncio.to_thread(handle.write, piece)
+                    await asyncio.to_thread(self._put, handle, piece_of(file_id, n), piece)
+                    n += 1
                     size += len(piece)
             await asyncio.to_thread(_publish, handle, part, final)
         except BaseException:
@@ -107,11 +123,31 @@ class LocalContents:
         except FileNotFoundError:
             raise ContentMissing(f"no file {file_id.hex()} in {self._folder}") from None
         with handle:
-            while piece := await asyncio.to_thread(handle.read, chunk_bytes):
-                yield piece
+            if not is_sealed(await asyncio.to_thread(handle.peek, BEGINNING_BYTES)):
+                while piece := await asyncio.to_thread(handle.read, chunk_bytes):
+                    yield piece
+                return
+            n = 0
+            while stored := await asyncio.to_thread(handle.read, PIECE_BYTES + SEALED_BYTES):
+                for part in _parts(self._sealer.open(stored, piece_of(file_id, n)), chunk_bytes):
+                    yield part
+                n += 1
 
     async def remove(self, file_id: bytes) -> None:
         await asyncio.to_thread(self._path(file_id).unlink, missing_ok=True)
+
+    async def sealed_with(self, fingerprint: bytes) -> bool:
+        return await asyncio.to_thread(self._any_begins, beginning(fingerprint))
+
+    def _any_begins(self, first: bytes) -> bool:
+        for path in self._folder.iterdir():
+            with suppress(OSError), open(path, "rb", opener=_no_link) as handle:
+                if handle.read(len(first)) == first:
+                    return True
+        return False
+
+    def _put(self, handle: BinaryIO, about: bytes, piece: bytes) -> None:
+        handle.write(self._sealer.seal(piece, about))
 
     def _path(self, file_id: bytes) -> Path:
         return self._folder / file_id.hex()
@@ -120,15 +156,18 @@ class LocalContents:
 class DatabaseContents:
     """Files in the table `file_chunk`, in rows of one piece. A file counts once its record in `file` is committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer = PLAIN) -> None:
         self._database = database
+        self._sealer = sealer
 
     async def write(self, file_id: bytes, chunks: AsyncIterator[bytes], *, limit_bytes: int | None) -> int:
         n = size = 0
         try:
             async with aclosing(pieces(chunks, limit_bytes=limit_bytes)) as stream:
                 async for piece in stream:
-                    await self._database.write(_insert_chunk, file_id, n, piece)
+                    await self._database.write(
+                        _insert_chunk, file_id, n, self._sealer.seal(piece, piece_of(file_id, n))
+                    )
                     n += 1
                     size += len(piece)
             if n == 0:
@@ -140,15 +179,22 @@ class DatabaseContents:
 
     async def read(self, file_id: bytes, *, chunk_bytes: int = PIECE_BYTES) -> AsyncIterator[bytes]:
         n = 0
-        while (piece := await self._database.read(_read_chunk, file_id, n)) is not None:
-            for start in range(0, len(piece), chunk_bytes):
-                yield piece[start : start + chunk_bytes]
+        while (stored := await self._database.read(_read_chunk, file_id, n)) is not None:
+            for part in _parts(self._sealer.open(stored, piece_of(file_id, n)), chunk_bytes):
+                yield part
             n += 1
         if n == 0:
             raise ContentMissing(f"no file {file_id.hex()} in the database")
 
     async def remove(self, file_id: bytes) -> None:
         await self._database.write(_delete_chunks, file_id)
+
+    async def sealed_with(self, fingerprint: bytes) -> bool:
+        return await self._database.read(_any_sealed_with, fingerprint)
+
+
+def _parts(piece: bytes, size: int) -> Iterator[bytes]:
+    return (piece[start : start + size] for start in range(0, len(piece), size))
 
 
 def _private(path: str, flags: int) -> int:
@@ -183,3 +229,7 @@ def _read_chunk(connection: Connection, _now_ms: int, file_id: bytes, n: int) ->
 
 def _delete_chunks(connection: Connection, _now_ms: int, file_id: bytes) -> None:
     connection.execute(delete(file_chunk).where(file_chunk.c.file_id == file_id))
+
+
+def _any_sealed_with(connection: Connection, _now_ms: int, fingerprint: bytes) -> bool:
+    return begins_so(connection, file_chunk, "data", beginning(fingerprint))

@@ -8,6 +8,7 @@ connection of the process (`BEGIN IMMEDIATE`, so a write never upgrades a read),
 through `run_sync` on an asyncpg connection. Transactions that PostgreSQL rolls back for a deadlock are run again.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from store.clock import now_ms
-from store.sqlite import SqliteThreads
+from store.sqlite import SqliteThreads, wipe_log
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -49,6 +50,10 @@ class Database(Protocol):
         """Run `query(connection, now_ms, ...)` on one consistent view, without writing."""
         ...
 
+    async def wipe_log(self) -> bool:
+        """Make deleted rows vanish from the database's log, too; False when that has to be asked for again."""
+        ...
+
     async def close(self) -> None:
         """Give all connections back. Nothing may be asked afterwards."""
         ...
@@ -68,6 +73,7 @@ class SqliteDatabase:
     """SQLite in WAL mode, `synchronous=FULL`: a commit survives a kill and a power cut."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._writer = SqliteThreads(url, "sqlite-write", count=1, immediate=True)
         self._readers = SqliteThreads(url, "sqlite-read", count=_READERS, immediate=False)
 
@@ -76,6 +82,12 @@ class SqliteDatabase:
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _on_sqlite(self._readers, query, *args, **kwargs)
+
+    async def wipe_log(self) -> bool:
+        try:
+            return await asyncio.to_thread(wipe_log, self._url)
+        except OperationalError as error:
+            raise StoreUnavailable(f"SQLite: {error.orig}") from error
 
     async def close(self) -> None:
         await self._writer.close()
@@ -106,6 +118,9 @@ class PostgresDatabase:
 
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _on_postgres(self._engine, query, *args, **kwargs)
+
+    async def wipe_log(self) -> bool:
+        return True  # the server's own: VACUUM and its log's recycling are its operator's (docs/privacy.md)
 
     async def close(self) -> None:
         await self._engine.dispose()

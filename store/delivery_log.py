@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, update
 
 from router.delivery import DeliveryState
-from store.page import Page, Window
+from store.page import Owners, Page, Window, behind, parts_of, read_parts
 from store.tables import AnyRow, delivery, delivery_try, event, webhook_endpoint
 
 
@@ -51,29 +51,27 @@ class NotSent(StrEnum):
 
 
 def list_deliveries(
-    connection: Connection, now_ms: int, key_id: bytes, window: Window, object_id: bytes | None
+    connection: Connection, now_ms: int, owners: Owners, window: Window, object_id: bytes | None
 ) -> Page[DeliveryRow] | None:
-    """List a key's deliveries, all or those of one job or batch; None when the cursor is no delivery of the key."""
-    query = _of_key(key_id).order_by(delivery.c.id.desc()).limit(window.limit + 1)
+    """List the deliveries of these keys, all or those of one job or batch; None when the cursor is none of theirs."""
+    if window.after is not None and get_delivery(connection, now_ms, owners, window.after) is None:
+        return None
+    query = behind(_all(), delivery.c.id, window)
     if object_id is not None:
         query = query.where(event.c.object_id == object_id)
-    if window.after is not None:
-        if get_delivery(connection, now_ms, key_id, window.after) is None:
-            return None
-        query = query.where(delivery.c.id < window.after)
-    rows = connection.execute(query).all()
+    rows = read_parts(connection, query, delivery.c.id, window, parts_of(delivery.c.key_id, owners))
     return Page(_with_tries(connection, rows[: window.limit]), len(rows) > window.limit)
 
 
-def get_delivery(connection: Connection, _now_ms: int, key_id: bytes, delivery_id: bytes) -> DeliveryRow | None:
-    """Read a key's delivery; None when it is missing or another key's."""
-    rows = connection.execute(_of_key(key_id).where(delivery.c.id == delivery_id)).all()
+def get_delivery(connection: Connection, _now_ms: int, owners: Owners, delivery_id: bytes) -> DeliveryRow | None:
+    """Read a delivery of these keys; None when it is missing or another key's."""
+    rows = connection.execute(_all().where(delivery.c.id == delivery_id, delivery.c.key_id.in_(owners))).all()
     return next(iter(_with_tries(connection, rows)), None)
 
 
-def send_again(connection: Connection, now_ms: int, key_id: bytes, delivery_id: bytes) -> DeliveryRow | NotSent | None:
+def send_again(connection: Connection, now_ms: int, owners: Owners, delivery_id: bytes) -> DeliveryRow | NotSent | None:
     """Have a delivery sent once more, now and then by the schedule from its beginning; None when there is none."""
-    found = get_delivery(connection, now_ms, key_id, delivery_id)
+    found = get_delivery(connection, now_ms, owners, delivery_id)
     if found is None:
         return None
     if found.disabled_at_ms is not None:
@@ -83,10 +81,10 @@ def send_again(connection: Connection, now_ms: int, key_id: bytes, delivery_id: 
         .where(delivery.c.id == delivery_id, delivery.c.state.in_((DeliveryState.DELIVERED, DeliveryState.FAILED)))
         .values(state=DeliveryState.WAITING, failures=0, next_at_ms=now_ms)
     ).rowcount
-    return get_delivery(connection, now_ms, key_id, delivery_id) if moved else NotSent.UNDER_WAY
+    return get_delivery(connection, now_ms, owners, delivery_id) if moved else NotSent.UNDER_WAY
 
 
-def _of_key(key_id: bytes) -> Select[*tuple[Any, ...]]:
+def _all() -> Select[*tuple[Any, ...]]:
     return (
         select(
             delivery.c.id, delivery.c.event_id, event.c.type.label("event_type"),
@@ -95,7 +93,6 @@ def _of_key(key_id: bytes) -> Select[*tuple[Any, ...]]:
         )
         .join(event, event.c.id == delivery.c.event_id)
         .join(webhook_endpoint, webhook_endpoint.c.id == delivery.c.endpoint_id)
-        .where(delivery.c.key_id == key_id)
     )  # fmt: skip
 
 

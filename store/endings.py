@@ -1,11 +1,14 @@
 """Endings: which of the jobs that somebody waits for have ended, and how."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
+from providers.failure import ErrorClass
 from router.lifecycle import JOB_TERMINAL, JobState
+from store.sealing import CannotOpen, Sealer, answer_of
 from store.tables import AnyRow, attempt, job, result
 
 _LAST = func.coalesce(result.c.attempt_n, job.c.attempt)
@@ -51,6 +54,20 @@ def read_endings(connection: Connection, _now_ms: int, job_ids: Sequence[bytes])
     """Read how those of these jobs ended that have; the others are left out. At most 500 are looked at."""
     rows = connection.execute(_ENDED, {"ids": list(job_ids[:_MOST])})
     return [_ending(row) for row in rows]
+
+
+def opened(ending: Ending, sealer: Sealer) -> Ending:
+    """Read the answer of an ending, which may be sealed. One that cannot be read is told as a failure."""
+    if ending.body is None:
+        return ending
+    try:
+        body = sealer.open(ending.body, answer_of(ending.job_id))
+    except CannotOpen as error:
+        said = orjson.dumps({"message": str(error), "type": "server_error", "param": None, "code": error.code})
+        return replace(
+            ending, state=JobState.FAILED, body=None, error_class=ErrorClass.INTERNAL, error_status=None, error=said
+        )
+    return ending if body is ending.body else replace(ending, body=body)
 
 
 def _ending(row: AnyRow) -> Ending:

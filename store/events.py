@@ -22,12 +22,14 @@ _INSERT_DELIVERY = insert(delivery)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a job or a batch."""
+    """The end of a job or a batch, or a pause of a batch."""
 
     key_id: bytes
     object_id: bytes
     type: str
-    """`job.` or `batch.` and the final state."""
+    """`job.` or `batch.` and the final state; `batch.paused`."""
+    n: int = 0
+    """Which time it is, of what may come again."""
 
 
 def job_ended(key_id: bytes, job_id: bytes, state: JobState) -> Ended:
@@ -40,10 +42,15 @@ def batch_ended(key_id: bytes, batch_id: bytes, status: BatchStatus) -> Ended:
     return Ended(key_id, batch_id, f"batch.{status}")
 
 
+def batch_paused(key_id: bytes, batch_id: bytes, n: int) -> Ended:
+    """The event of a batch that was paused for the n-th time."""
+    return Ended(key_id, batch_id, "batch.paused", n)
+
+
 def record(connection: Connection, now_ms: int, ended: Sequence[Ended]) -> int:
     """Write events and their deliveries; returns how many deliveries there are to make.
 
-    An object ends once, so an event is written once: writing it again raises IntegrityError.
+    An object ends once, so its event is written once: writing it again raises IntegrityError.
     """
     if not ended:
         return 0
@@ -54,7 +61,7 @@ def record(connection: Connection, now_ms: int, ended: Sequence[Ended]) -> int:
         events.append(
             {
                 "id": event_id, "key_id": each.key_id, "object_id": each.object_id, "type": each.type,
-                "created_at_ms": now_ms,
+                "n": each.n, "created_at_ms": now_ms,
             }
         )  # fmt: skip
         deliveries += [_delivery(event_id, endpoint, now_ms) for endpoint in endpoints[each.object_id]]

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 
 from router.lifecycle import BATCH_ACTIVE
 from store.idempotency import Conflict, Existing, IdempotencyKey, take_key
-from store.page import Page, Window, read_page
-from store.tables import batch, file
+from store.page import Owners, Page, Window, parts_of, read_page
+from store.tables import batch, file, key
 
 _CURSOR_KEPT_MS = 86_400_000
 
@@ -42,7 +42,9 @@ class NewFile:
     purpose: str
     size_bytes: int
     expires_after_s: int | None
-    """Counted from the creation of the record; None keeps it until it is deleted."""
+    """Counted from the creation of the record; None where the caller does not say."""
+    keep_ms: int | None = None
+    """How long it is kept where neither the caller nor its key says; None keeps it until it is deleted."""
     idempotency: IdempotencyKey | None = None
 
 
@@ -54,13 +56,13 @@ def insert_file_once(connection: Connection, now_ms: int, new: NewFile) -> FileR
     """
     before = None if new.idempotency is None else take_key(connection, now_ms, new.idempotency, new.file_id)
     if isinstance(before, Existing):
-        return get_file(connection, now_ms, new.key_id, before.object_id)
+        return get_file(connection, now_ms, (new.key_id,), before.object_id)
     return before or insert_file(connection, now_ms, new)
 
 
 def insert_file(connection: Connection, now_ms: int, new: NewFile) -> FileRow:
     """Record a file whose bytes are stored; from now on its owner sees it."""
-    expires_at_ms = None if new.expires_after_s is None else now_ms + new.expires_after_s * 1000
+    expires_at_ms = expiry(connection, now_ms, new.key_id, asked_s=new.expires_after_s, keep_ms=new.keep_ms)
     connection.execute(
         insert(file).values(
             id=new.file_id,
@@ -75,31 +77,45 @@ def insert_file(connection: Connection, now_ms: int, new: NewFile) -> FileRow:
     return FileRow(new.file_id, new.key_id, new.filename, new.purpose, new.size_bytes, now_ms, expires_at_ms)
 
 
+def expiry(
+    connection: Connection, now_ms: int, key_id: bytes, *, asked_s: int | None, keep_ms: int | None
+) -> int | None:
+    """When a new file of a key expires: as its caller asked, but never later than the key's own time; None is never.
+
+    `keep_ms` holds where neither says anything.
+    """
+    own_ms = connection.execute(select(key.c.keep_content_ms).where(key.c.id == key_id)).scalar()
+    spans_ms = [each for each in (own_ms, None if asked_s is None else 1000 * asked_s) if each is not None]
+    kept_ms = min(spans_ms) if spans_ms else keep_ms
+    return None if kept_ms is None else now_ms + kept_ms
+
+
 def get_file(
-    connection: Connection, now_ms: int, key_id: bytes, file_id: bytes, *, for_update: bool = False
+    connection: Connection, now_ms: int, owners: Owners, file_id: bytes, *, for_update: bool = False
 ) -> FileRow | None:
-    """Find a key's file; None when it is missing, another key's, deleted or expired.
+    """Find a file of these keys; None when it is missing, another key's, deleted or expired.
 
     `for_update` holds a deletion back until the transaction ends: for whoever is about to make a batch read it.
     """
-    query = select(file).where(file.c.id == file_id, file.c.key_id == key_id, _visible(now_ms))
+    query = select(file).where(file.c.id == file_id, file.c.key_id.in_(owners), _visible(now_ms))
     row = connection.execute(query.with_for_update() if for_update else query).first()
     return None if row is None else _file_row(row)
 
 
 def list_files(
-    connection: Connection, now_ms: int, key_id: bytes, window: Window, *, purpose: str | None = None
+    connection: Connection, now_ms: int, owners: Owners, window: Window, *, purpose: str | None = None
 ) -> Page[FileRow] | None:
-    """List a key's files, of one purpose or all; None when the cursor is no file of this key."""
+    """List the files of these keys, of one purpose or all; None when the cursor is no file of theirs."""
     shown = _visible(now_ms) if purpose is None else and_(_visible(now_ms), file.c.purpose == purpose)
-    return read_page(connection, file, window, owned=file.c.key_id == key_id, shown=shown, make=_file_row)
+    owned, parts = file.c.key_id.in_(owners), parts_of(file.c.key_id, owners)
+    return read_page(connection, file, window, owned=owned, parts=parts, shown=shown, make=_file_row)
 
 
-def delete_file(connection: Connection, now_ms: int, key_id: bytes, file_id: bytes) -> bool:
-    """Hide a key's file for good; False when there is none to see. Its bytes go by `file_contents_to_remove`."""
+def delete_file(connection: Connection, now_ms: int, owners: Owners, file_id: bytes) -> bool:
+    """Hide a file of these keys for good; False when there is none to see. `file_contents_to_remove` has its bytes."""
     hidden = (
         update(file)
-        .where(file.c.id == file_id, file.c.key_id == key_id, _visible(now_ms))
+        .where(file.c.id == file_id, file.c.key_id.in_(owners), _visible(now_ms))
         .values(deleted_at_ms=now_ms)
         .returning(file.c.id)
     )

@@ -14,27 +14,28 @@ from sqlalchemy import Connection, bindparam, insert, literal_column, null, sele
 
 from providers.failure import ErrorClass
 from router.lifecycle import JOB_TERMINAL, JobState
-from router.outcome import AttemptOutcome
-from store.accounting import charge
+from router.outcome import AttemptOutcome, CostBasis
+from store.accounting import charge, is_charged
+from store.budgets import ANY_BUDGET
 from store.bulk import execute_many
 from store.compiled import fetch
 from store.events import Ended, job_ended, record
 from store.progress import BatchProgress, record_progress
+from store.reserved import settle_jobs
 from store.settled_attempt import settle_attempts
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
+from store.spend import SpentCall, add_spend
 from store.tables import attempt, job, result
 
 _SETTLED = {AttemptOutcome.OK, AttemptOutcome.LATE_OK, AttemptOutcome.ERROR, AttemptOutcome.RELEASED}
 _ENDS_AS = {ErrorClass.EXPIRED: JobState.EXPIRED, ErrorClass.CANCELLED: JobState.CANCELLED}
 _Rows = list[dict[str, Any]]
 
-
-_LOCK = (
-    select(job.c.id, job.c.state, job.c.attempt, job.c.notify)
-    .where(job.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(job.c.id)
-    .with_for_update()
-)
+_LOCKED = (
+    job.c.id, job.c.state, job.c.attempt, job.c.notify, job.c.route, job.c.key_id, job.c.batch_id, job.c.tags_json,
+    job.c.reserved_nanousd, ANY_BUDGET,
+)  # fmt: skip
+_LOCK = select(*_LOCKED).where(job.c.id.in_(bindparam("ids", expanding=True))).order_by(job.c.id).with_for_update()
 _THIS_JOB = job.c.id == bindparam("b_id")
 _COST = {"cost_nanousd": job.c.cost_nanousd + bindparam("b_cost")}
 _END = (
@@ -85,6 +86,13 @@ class _Job(NamedTuple):
     state: str
     attempt: int
     notify: int
+    route: str
+    key_id: bytes
+    batch_id: bytes | None
+    tags_json: str | None
+    reserved_nanousd: int
+    any_budget: bool
+    """Whether anybody has a budget at all."""
 
 
 @dataclass(slots=True)
@@ -97,6 +105,8 @@ class _Writes:
     results: _Rows = field(default_factory=list)
     late_costs: _Rows = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
+    calls: list[SpentCall] = field(default_factory=list)
+    """What the settle lines of the ledger add to the sums."""
     events: list[Ended] = field(default_factory=list)
     known: list[Settlement] = field(default_factory=list)
     """Written before: by an earlier try whose commit was not answered, or a settlement that came twice."""
@@ -116,6 +126,8 @@ class Finish:
     ended: tuple[tuple[Settlement, JobState], ...]
     """The settlements whose jobs have ended and have a waiting caller, each with its job's state. One that did not end
     it itself (another did, or it had been written before) has the verdict `Abandoned`."""
+    gave_back: bool
+    """Whether budgets have room again: something was set aside for a job that ended."""
 
 
 def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement]) -> Finish:
@@ -131,15 +143,21 @@ def finish(connection: Connection, now_ms: int, settlements: Sequence[Settlement
         if before in _SETTLED:
             writes.known.append(replace(settlement, verdict=Abandoned()))
             continue
-        _decide(writes, settlement, jobs[settlement.job_id], now_ms)
-        _count_call(writes, settlement, was_unknown=before == AttemptOutcome.UNKNOWN)
+        row, was_unknown = jobs[settlement.job_id], before == AttemptOutcome.UNKNOWN
+        _decide(writes, settlement, row, now_ms)
+        _count_call(writes, settlement, was_unknown=was_unknown)
+        if is_charged(writes.settled[-1]):
+            writes.calls.append(_spent(settlement, row, was_unknown=was_unknown))
     _write(connection, now_ms, writes)
     to_send = record(connection, now_ms, writes.events) > 0
+    _settle_budgets(connection, now_ms, writes, jobs)
+    add_spend(connection, now_ms, writes.calls)
     charge(connection, now_ms, writes.settled)
     to_write = record_progress(connection, now_ms, writes.progress)
     states = Counter(row["b_state"] for row in writes.ended)
     states[JobState.QUEUED] = len(writes.queued) + len(writes.given_back)
-    return Finish(states, to_write, to_send, tuple(_ended_now(writes, jobs)))
+    gave_back = any(jobs[row["b_id"]].reserved_nanousd for row in writes.ended)
+    return Finish(states, to_write, to_send, tuple(_ended_now(writes, jobs)), gave_back)
 
 
 def _ended_now(writes: _Writes, jobs: dict[bytes, _Job]) -> Iterator[tuple[Settlement, JobState]]:
@@ -247,6 +265,20 @@ def _count_call(writes: _Writes, settlement: Settlement, *, was_unknown: bool) -
             progress.completed += 1
         case Failed():
             progress.failed += 1
+
+
+def _spent(settlement: Settlement, row: _Job, *, was_unknown: bool) -> SpentCall:
+    cost = 0 if settlement.cost_basis == CostBasis.NONE else settlement.cost_nanousd
+    return SpentCall(
+        settlement.key_id, settlement.batch_id, settlement.provider, settlement.model, row.route, row.tags_json,
+        cost_nanousd=cost, usage=settlement.usage, was_unknown=was_unknown,
+    )  # fmt: skip
+
+
+def _settle_budgets(connection: Connection, now_ms: int, writes: _Writes, jobs: dict[bytes, _Job]) -> None:
+    """Count what the calls cost, and give back what was set aside for the jobs that ended."""
+    if any(row.any_budget or row.reserved_nanousd for row in jobs.values()):
+        settle_jobs(connection, now_ms, writes.calls, [jobs[row["b_id"]] for row in writes.ended])
 
 
 def _write(connection: Connection, now_ms: int, writes: _Writes) -> None:

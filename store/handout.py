@@ -13,6 +13,7 @@ from store.compiled import fetch
 from store.job_handout import publish_due_jobs
 from store.loose import distinct_values
 from store.messages import Message, SliceMessage, job_messages
+from store.shares import Served
 from store.slice_handout import publish_slices
 from store.tables import job, slices
 from store.waiting import published_job, published_slice, unpublished_job, unpublished_slice
@@ -42,13 +43,16 @@ def hand_out(connection: Connection, now_ms: int, plan: Plan) -> list[Message]:
     _one_at_a_time(connection)
     rooms = Rooms(plan, *_unclaimed(connection))
     messages: list[Message] = []
+    served = Served()
     for queue in plan.queues:
-        job_ids = publish_due_jobs(connection, now_ms, queue, rooms.left(queue))
+        job_ids = publish_due_jobs(connection, now_ms, queue, rooms.left(queue), served)
         rooms.take(queue, len(job_ids))
         messages += job_messages(queue, job_ids, now_ms)
     if any(is_batch(queue) for queue in plan.queues):
-        chosen = publish_slices(connection, now_ms, rooms)
+        chosen = publish_slices(connection, now_ms, rooms, served)
         messages += [SliceMessage(each.place.queue, each.slice_id, now_ms) for each in chosen]
+    else:
+        served.write(connection)
     return messages
 
 

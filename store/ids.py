@@ -8,6 +8,12 @@ import uuid_utils
 
 MASTER_KEY_ID = bytes(16)
 """The `key` row that owns what the master key makes."""
+AT_THE_DATABASE = b"\xff" * 16
+"""Stands for the key of whoever works on the database itself, without one; owns nothing."""
+OPERATORS = frozenset({MASTER_KEY_ID, AT_THE_DATABASE})
+"""They may do everything to every key."""
+NOBODY = b"\xff" * 15 + b"\xfe"
+"""Stands for the key of a caller that has none which is good."""
 
 
 class Prefix(StrEnum):
@@ -18,6 +24,8 @@ class Prefix(StrEnum):
     BATCH_LINE = "batch_req_"
     FILE = "file-"
     KEY = "key_"
+    TEAM = "team_"
+    AUDIT = "audit_"
     EVENT = "evt_"
     DELIVERY = "delivery_"
 

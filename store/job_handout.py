@@ -9,10 +9,10 @@ from collections import deque
 
 from sqlalchemy import BigInteger, Connection, bindparam, literal_column, select, tuple_, update
 
-from router.turns import Share, Turns
+from router.turns import Turns
 from store.compiled import fetch
 from store.loose import distinct_values
-from store.shares import remember, shares_of
+from store.shares import Served, shares_of
 from store.tables import job
 from store.tables.columns import RawBytes
 from store.waiting import called_job, unpublished_job
@@ -50,20 +50,20 @@ _CALLED = (
 )
 
 
-def publish_due_jobs(connection: Connection, now_ms: int, queue: str, room: int) -> list[bytes]:
+def publish_due_jobs(connection: Connection, now_ms: int, queue: str, room: int, served: Served) -> list[bytes]:
     """Mark due jobs of a queue as published; returns them in the order in which they are to go.
 
     Those that a caller waits for need no room.
     """
     called = [job_id for (job_id,) in fetch(connection, _CALLED, {"queue": queue, "now": now_ms})]
     mark_jobs(connection, now_ms, called)
-    return [*called, *_publish_shared(connection, now_ms, queue, room - len(called))]
+    return [*called, *_publish_shared(connection, now_ms, queue, room - len(called), served)]
 
 
-def _publish_shared(connection: Connection, now_ms: int, queue: str, room: int) -> list[bytes]:
+def _publish_shared(connection: Connection, now_ms: int, queue: str, room: int, served: Served) -> list[bytes]:
     if room <= 0:
         return []
-    shares = [Share(*row) for row in fetch(connection, _KEYS, {"queue": queue})]
+    shares = [served.share(row) for row in fetch(connection, _KEYS, {"queue": queue})]
     turns = Turns(shares)
     per_turn = room if len(shares) == 1 else _PER_TURN
     lines: dict[bytes, _Line] = {}
@@ -76,7 +76,7 @@ def _publish_shared(connection: Connection, now_ms: int, queue: str, room: int) 
         job_ids += taken
     mark_jobs(connection, now_ms, job_ids)
     if job_ids:
-        remember(connection, turns.served)
+        served.add(turns.served)
     return job_ids
 
 

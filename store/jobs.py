@@ -2,13 +2,16 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from providers.completion import Usage
-from store.page import Page, Window
+from store.page import Owners, Page, Window, behind, parts_of, read_parts
+from store.retention import Bodies
+from store.sealing import Sealer, answer_of
 from store.tables import AnyRow, attempt, job, result
 
 
@@ -36,6 +39,8 @@ class JobRow:
     """A job, its attempts and its answer."""
 
     id: bytes
+    key_id: bytes
+    """The key that made it, and pays."""
     batch_id: bytes | None
     retry_of: bytes | None
     custom_id: str | None
@@ -65,6 +70,8 @@ class JobRow:
     """Why it is not where it would have gone first: an error class."""
     in_slice: bool = False
     """It waits together with other lines of its batch."""
+    bodies: Bodies = Bodies.KEPT
+    """How long its bodies are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,12 @@ class JobFilter:
     batch_id: bytes | None = None
 
 
-def get_job(connection: Connection, _now_ms: int, key_id: bytes, job_id: bytes) -> JobRow | None:
-    """Read one job of a key; None when there is none, or it is another key's."""
+def get_job(connection: Connection, _now_ms: int, owners: Owners, job_id: bytes) -> JobRow | None:
+    """Read one job of these keys; None when there is none, or it is another key's."""
     query = (
         select(job, result.c.body.label("result_body"))
         .outerjoin(result, result.c.job_id == job.c.id)
-        .where(job.c.id == job_id, job.c.key_id == key_id)
+        .where(job.c.id == job_id, job.c.key_id.in_(owners))
     )
     row = connection.execute(query).first()
     if row is None:
@@ -92,27 +99,53 @@ def get_job(connection: Connection, _now_ms: int, key_id: bytes, job_id: bytes) 
     return _job(row, row.result_body, [_attempt(each) for each in attempts])
 
 
+def opened(row: JobRow, sealer: Sealer) -> JobRow:
+    """Read the answer of a job, which may be sealed. Raises CannotOpen."""
+    if row.result is None:
+        return row
+    result = sealer.open(row.result, answer_of(row.id))
+    return row if result is row.result else replace(row, result=result)
+
+
 def list_jobs(
-    connection: Connection, _now_ms: int, key_id: bytes, window: Window, which: JobFilter
+    connection: Connection, _now_ms: int, owners: Owners, window: Window, which: JobFilter
 ) -> Page[JobRow] | None:
-    """List a key's jobs, newest first (the lines of a batch: last line first), without their answers.
+    """List the jobs of these keys, newest first (the lines of a batch: last line first), without their answers.
 
     None when the cursor is no job of this list.
     """
-    owned = (job.c.key_id == key_id) & (
-        job.c.batch_id.is_(None) if which.batch_id is None else job.c.batch_id == which.batch_id
-    )
-    place = job.c.id if which.batch_id is None else job.c.line_no
-    query = select(job).where(owned, *_chosen(which)).order_by(place.desc()).limit(window.limit + 1)
-    if window.after is not None:
-        last = connection.execute(select(place).where(owned, job.c.id == window.after)).scalar()
-        if last is None:
-            return None
-        query = query.where(place < last)
-    rows = connection.execute(query).all()
+    read = _read_singles if which.batch_id is None else _read_lines
+    rows = read(connection, owners, window, which)
+    if rows is None:
+        return None
     calls = _attempts_of(connection, [row.id for row in rows[: window.limit]])
     items = tuple(_job(row, None, calls[row.id]) for row in rows[: window.limit])
     return Page(items, len(rows) > window.limit)
+
+
+_Rows = Sequence[AnyRow]
+"""Those of a page, and one more when there is a next page."""
+
+
+def _read_singles(connection: Connection, owners: Owners, window: Window, which: JobFilter) -> _Rows | None:
+    singles = job.c.batch_id.is_(None)
+    if window.after is not None:
+        known = select(job.c.id).where(job.c.id == window.after, job.c.key_id.in_(owners), singles)
+        if connection.execute(known).first() is None:
+            return None
+    query = behind(select(job).where(singles, *_chosen(which)), job.c.id, window)
+    return read_parts(connection, query, job.c.id, window, parts_of(job.c.key_id, owners))
+
+
+def _read_lines(connection: Connection, owners: Owners, window: Window, which: JobFilter) -> _Rows | None:
+    owned = (job.c.batch_id == which.batch_id) & job.c.key_id.in_(owners)
+    query = select(job).where(owned, *_chosen(which)).order_by(job.c.line_no.desc()).limit(window.limit + 1)
+    if window.after is not None:
+        last = connection.execute(select(job.c.line_no).where(owned, job.c.id == window.after)).scalar()
+        if last is None:
+            return None
+        query = query.where(job.c.line_no < last)
+    return connection.execute(query).all()
 
 
 def _chosen(which: JobFilter) -> list[ColumnElement[bool]]:
@@ -131,6 +164,7 @@ def _attempts_of(connection: Connection, job_ids: list[bytes]) -> dict[bytes, li
 def _job(row: AnyRow, body: bytes | None, attempts: list[AttemptRow]) -> JobRow:
     return JobRow(
         id=row.id,
+        key_id=row.key_id,
         batch_id=row.batch_id,
         retry_of=row.retry_of,
         custom_id=row.custom_id,
@@ -153,6 +187,7 @@ def _job(row: AnyRow, body: bytes | None, attempts: list[AttemptRow]) -> JobRow:
         not_before_ms=row.not_before_ms,
         moved_for=row.moved_for,
         in_slice=row.slice_id is not None,
+        bodies=Bodies(row.ephemeral),
     )
 
 

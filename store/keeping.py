@@ -31,6 +31,8 @@ class KeptBatch:
     loaded: int
     expires_at_ms: int
     output_expires_after_s: int | None
+    tags_json: str | None
+    """Of all its lines."""
 
 
 _NEEDS: dict[Chore, ColumnElement[bool]] = {
@@ -61,7 +63,7 @@ def keep_one(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes
         .values(keeper=worker_id, keeper_until_ms=now_ms + lease_ms)
         .returning(
             batch.c.id, batch.c.key_id, batch.c.endpoint, batch.c.input_file_id, batch.c.closing, batch.c.total,
-            batch.c.loaded, batch.c.expires_at_ms, batch.c.output_expires_after_s,
+            batch.c.loaded, batch.c.expires_at_ms, batch.c.output_expires_after_s, batch.c.tags_json,
         )
     ).one()  # fmt: skip
     return KeptBatch(*row)

@@ -1,142 +1,127 @@
-"""Virtual keys: the secret that a caller holds, and what is remembered of it.
+"""Virtual keys: made and edited. How one ends, and how it gets another secret, is in `store.key_life`.
 
-A secret is `lw-`, 32 random bytes in base62 (43 characters) and their CRC-32 in base62 (6 characters), so that a typing
-error is told apart without a look-up. Stored is only its HMAC-SHA256 under the server's pepper: 256 random bits need no
-slow hash, and a stolen database is useless without the pepper.
+Whoever acts is `by`, a key's id. Operators may all; a key can give the keys that it makes no more than it has itself.
+Every act is written into the audit log in its own transaction.
 """
 
-import hmac
-import secrets
-import string
-import zlib
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-import orjson
-from sqlalchemy import Connection, Row, insert, select, true, update
+from sqlalchemy import Connection, insert, select, update
 
-from router.override import LimitEdits, limits_object, parse_limits
-from store.ids import MASTER_KEY_ID
-from store.page import Page, Window, read_page
-from store.tables import key
-
-_PREFIX = "lw-"
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_RANDOM_BYTES = 32
-_RANDOM_CHARACTERS = 43
-_CHECK_CHARACTERS = 6
+from router.cost import usd
+from router.key_rules import KeyGrant, KeySettings, exceeds, settings_object, starting_grant
+from store.audit import note
+from store.budget_edits import new_budget
+from store.ids import MASTER_KEY_ID, OPERATORS, Prefix, public_id
+from store.key_columns import columns_of, list_json
+from store.key_rows import KeyRow, get_key, lock_key, payer_of, read_grant
+from store.tables import key, key_secret, team
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A virtual key as the rest of the program sees it. The digest never leaves the store."""
+class Exceeds:
+    """Nothing was done: the key that acts may not give this to another."""
 
-    id: bytes
-    name: str
-    last4: str
-    """The secret's last four characters, to recognise it by."""
-    created_at_ms: int
-    expires_at_ms: int | None
-    revoked_at_ms: int | None
-    spent_nanousd: int
-    weight: int = 1
-    """Its share of the turns when work is handed out."""
-    limits: LimitEdits = field(default_factory=dict)
-    """Limits of its own, each a number."""
+    what: str
+    """A field of the key, such as `models`."""
 
 
-def make_secret() -> str:
-    """Make a new secret. It is shown to its owner once and stored nowhere."""
-    body = _base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES), "big"), _RANDOM_CHARACTERS)
-    return f"{_PREFIX}{body}{_check(body)}"
+class NotDone(StrEnum):
+    """Nothing was done, and why."""
+
+    NO_KEY = "no_key"
+    NO_TEAM = "no_team"
+    REVOKED = "revoked"
 
 
-def is_well_formed(secret: str) -> bool:
-    """Tell whether this can be one of our secrets: prefix, length, alphabet and checksum."""
-    body = secret[len(_PREFIX) : -_CHECK_CHARACTERS]
-    if not secret.startswith(_PREFIX) or len(body) != _RANDOM_CHARACTERS or not body.isascii():
-        return False
-    return secret[-_CHECK_CHARACTERS:] == _check(body)
-
-
-def digest(pepper: bytes, secret: str) -> bytes:
-    """What is stored of a secret: 32 bytes."""
-    return hmac.digest(pepper, secret.encode("utf-8", "surrogateescape"), "sha256")
-
-
-def _check(body: str) -> str:
-    return _base62(zlib.crc32(body.encode()), _CHECK_CHARACTERS)
-
-
-def _base62(number: int, width: int) -> str:
-    characters = []
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        characters.append(_ALPHABET[digit])
-    return "".join(reversed(characters))
+Refused = Exceeds | NotDone
 
 
 def create_key(
     connection: Connection,
     now_ms: int,
+    ask: Callable[[KeyGrant], KeyGrant],
     *,
     key_id: bytes,
-    name: str,
     digest: bytes,
     last4: str,
-    expires_at_ms: int | None,
-    weight: int = 1,
-    limits: LimitEdits = MappingProxyType({}),
-) -> KeyRow:
-    """Remember a new key. `digest` is that of its secret under the pepper in use."""
-    connection.execute(
-        insert(key).values(
-            id=key_id,
-            name=name,
-            digest=digest,
-            last4=last4,
-            created_at_ms=now_ms,
-            expires_at_ms=expires_at_ms,
-            weight=weight,
-            limits_json=orjson.dumps(limits_object(limits)).decode() if limits else None,
-        )
-    )
-    return KeyRow(key_id, name, last4, now_ms, expires_at_ms, None, 0, weight, limits)
+    by: bytes = MASTER_KEY_ID,
+) -> KeyRow | Refused:
+    """Make a key. `ask` is given what a key has of which nothing is said, and returns what this one is to have.
+
+    `digest` is that of its secret under the pepper in use.
+    """
+    grant = ask(starting_grant(_maker(connection, by)))
+    if refused := beyond(connection, by, grant):
+        return refused
+    if grant.team_id is not None and not _has_team(connection, grant.team_id):
+        return NotDone.NO_TEAM
+    fixed = {"team_id": grant.team_id, "tags_json": list_json(grant.tags or None)}
+    made_by = None if by in OPERATORS else by
+    made = insert(key).values(id=key_id, created_at_ms=now_ms, made_by=made_by, **fixed, **columns_of(grant.settings))
+    connection.execute(made)
+    connection.execute(insert(key_secret).values(digest=digest, key_id=key_id, last4=last4, created_at_ms=now_ms))
+    for period, limit_nanousd in sorted(grant.budgets.items()):
+        new_budget(connection, now_ms, payer_of(key_id), period, limit_nanousd)
+    row = get_key(connection, now_ms, key_id)
+    assert row is not None
+    note_key(connection, now_ms, by, "created", key_id, _granted(grant))
+    return row
 
 
-def find_key(connection: Connection, now_ms: int, digest: bytes) -> KeyRow | None:
-    """Find a usable key by its secret's digest; None when it is unknown, revoked or expired."""
-    row = connection.execute(select(key).where(key.c.digest == digest)).first()
-    if row is None or not hmac.compare_digest(row.digest, digest):
-        return None
-    if row.revoked_at_ms is not None or (row.expires_at_ms is not None and row.expires_at_ms <= now_ms):
-        return None
-    return _key_row(row)
+def edit_key(
+    connection: Connection,
+    now_ms: int,
+    key_id: bytes,
+    change: Callable[[KeySettings], KeySettings],
+    *,
+    by: bytes = MASTER_KEY_ID,
+) -> KeyRow | Refused:
+    """Change settings of a key that is not revoked."""
+    row = lock_key(connection, now_ms, key_id, by=by)
+    if row is None or row.revoked_at_ms is not None:
+        return NotDone.NO_KEY if row is None else NotDone.REVOKED
+    changed = replace(row.grant, settings=change(row.grant.settings))
+    if refused := beyond(connection, by, changed):
+        return refused
+    if changed != row.grant:
+        connection.execute(update(key).where(key.c.id == key_id).values(**columns_of(changed.settings)))
+        before, after = settings_object(row.grant.settings), settings_object(changed.settings)
+        edits = {name: value for name, value in after.items() if value != before[name]}
+        note_key(connection, now_ms, by, "edited", key_id, edits)
+    return replace(row, grant=changed)
 
 
-def list_keys(connection: Connection, now_ms: int, window: Window) -> Page[KeyRow] | None:
-    """List the virtual keys, revoked and expired ones too; None when the cursor is unknown."""
-    return read_page(connection, key, window, owned=key.c.id != MASTER_KEY_ID, shown=true(), make=_key_row)
+def beyond(connection: Connection, by: bytes, grant: KeyGrant) -> Exceeds | None:
+    """Say what of this the key that acts may not give; None when it may give all of it."""
+    maker = _maker(connection, by)
+    what = None if maker is None else exceeds(maker, grant)
+    return None if what is None else Exceeds(what)
 
 
-def revoke_key(connection: Connection, now_ms: int, key_id: bytes) -> KeyRow | None:
-    """End a key for good; None when there is none. Repeatable. The master key's row is never touched."""
-    virtual = (key.c.id == key_id, key.c.id != MASTER_KEY_ID)
-    connection.execute(update(key).where(*virtual, key.c.revoked_at_ms.is_(None)).values(revoked_at_ms=now_ms))
-    row = connection.execute(select(key).where(*virtual)).first()
-    return None if row is None else _key_row(row)
+def note_key(
+    connection: Connection, now_ms: int, by: bytes, what: str, key_id: bytes, detail: dict[str, Any] | None = None
+) -> None:
+    """Write an act on a key into the audit log."""
+    name = public_id(Prefix.KEY, key_id)
+    note(connection, now_ms, actor_id=by, action=f"key.{what}", object_id=name, detail=detail)
 
 
-def _key_row(row: Row[Any]) -> KeyRow:
-    return KeyRow(
-        id=row.id,
-        name=row.name,
-        last4=row.last4,
-        created_at_ms=row.created_at_ms,
-        expires_at_ms=row.expires_at_ms,
-        revoked_at_ms=row.revoked_at_ms,
-        spent_nanousd=row.spent_nanousd,
-        weight=row.weight,
-        limits=parse_limits(orjson.loads(row.limits_json)) if row.limits_json else {},
-    )
+def _granted(grant: KeyGrant) -> dict[str, Any]:
+    team_id = None if grant.team_id is None else public_id(Prefix.TEAM, grant.team_id)
+    budgets = {period.value: usd(limit_nanousd) for period, limit_nanousd in grant.budgets.items()}
+    return settings_object(grant.settings) | {"team_id": team_id, "tags": grant.tags, "budgets": budgets}
+
+
+def _maker(connection: Connection, by: bytes) -> KeyGrant | None:
+    """What the key that acts has; None for operators, who have everything."""
+    return None if by in OPERATORS else read_grant(connection, by)
+
+
+def _has_team(connection: Connection, team_id: bytes) -> bool:
+    """Whether there is a team, which cannot be deleted until the transaction ends."""
+    here = select(team.c.id).where(team.c.id == team_id, team.c.deleted_at_ms.is_(None))
+    return connection.execute(here.with_for_update()).first() is not None

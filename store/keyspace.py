@@ -10,11 +10,10 @@ dramatiq keeps its own keys (`dramatiq:*`) in the broker database. Ours:
 | `laneway:limit:<scope>` | state | string | 2 d | workers (take, settle, learn, close, ...) | the same, API |
 | `laneway:running:<scope>` | state | hash | 1 h | workers (take, report) | the same, API     |
 | `laneway:reports:<scope>` | state | hash | 1 h | workers, once a second | workers, API      |
-| `laneway:scopes`    | state    | sorted set | 1 h | workers, once a second | workers, API   |
 
 A scope is written `provider/<name>`, `deployment/<provider>/<model>` or `key/<id>`. `limit` is packed (MessagePack, see
 `store/limits/scope.lua`); `running` maps a process to its calls in flight, `reports` to what it last told, and each
-entry is ignored after 15 s; `scopes` is scored by when a scope was last reported. Only `store/limits/` touches them.
+entry is ignored after 15 s. Only `store/limits/` touches them.
 
 The epoch lives beside the queues because it must vanish exactly when they do.
 No prompt or answer is ever in a key.
@@ -25,7 +24,6 @@ from router.scope import Scope
 NAMESPACE = "dramatiq"
 EPOCH = "laneway:epoch"
 CONTROL = "laneway:control"
-LIMIT_SCOPES = "laneway:scopes"
 
 
 def queue_list(queue: str) -> str:
@@ -36,6 +34,11 @@ def queue_list(queue: str) -> str:
 def queue_messages(queue: str) -> str:
     """dramatiq's hash from message id to message of one queue."""
     return f"{NAMESPACE}:{queue}.msgs"
+
+
+def queue_held(queue: str, broker_id: str) -> str:
+    """dramatiq's set of the message ids of one queue that a process has fetched and not acknowledged."""
+    return f"{NAMESPACE}:__acks__.{broker_id}.{queue}"
 
 
 def reply_channel(api_process: bytes) -> str:

@@ -18,6 +18,8 @@ from store.accounting import exposure_line, write_settle_lines
 from store.ended_job import EndedJob
 from store.events import job_ended, record
 from store.progress import BatchProgress, record_progress
+from store.reserved import give_back
+from store.spend import SpentCall, add_spend
 from store.tables import AnyRow, attempt, job, worker
 
 SUSPECT_CRASHES = 2
@@ -133,18 +135,21 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
     if not jobs:
         return Rescue([], [])
     rows = connection.execute(
-        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.suspected)
+        select(
+            attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.suspected, attempt.c.provider, attempt.c.model
+        )
         .where(lapsed, attempt.c.job_id.in_(jobs))
         .order_by(attempt.c.job_id)
         .with_for_update()
     ).all()
     if not rows:
         return Rescue([], [])
-    _end_attempts(connection, now_ms, rows, jobs)
     held = [(jobs[row.job_id], row) for row in rows if _still_waits(jobs[row.job_id], row.n)]
     counted = {held_job.id for held_job, row in held if held_job.crashes < SUSPECT_CRASHES or row.suspected}
     poisoned = [held_job for held_job, _ in held if held_job.id in counted and held_job.crashes + 1 >= POISON_CRASHES]
     ended = {held_job.id for held_job in poisoned}
+    give_back(connection, now_ms, poisoned)
+    _end_attempts(connection, now_ms, rows, jobs)
     rescued = [held_job.id for held_job, _ in held if held_job.id not in ended]
     _requeue(connection, [each for each in rescued if each in counted], now_ms + jitter_ms, crashes=1)
     _requeue(connection, [each for each in rescued if each not in counted], now_ms + jitter_ms, crashes=0)
@@ -170,6 +175,9 @@ def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, 
             job.c.reply_to,
             job.c.key_id,
             job.c.notify,
+            job.c.route,
+            job.c.tags_json,
+            job.c.reserved_nanousd,
         )
         .where(job.c.id.in_(job_ids))
         .order_by(job.c.id)
@@ -190,6 +198,13 @@ def _end_attempts(connection: Connection, now_ms: int, rows: Sequence[AnyRow], j
     )
     write_settle_lines(
         connection, [exposure_line(row.job_id, row.n, row.key_id, jobs[row.job_id].batch_id, now_ms) for row in rows]
+    )
+    add_spend(connection, now_ms, [_exposed(row, jobs[row.job_id]) for row in rows])
+
+
+def _exposed(row: AnyRow, of: AnyRow) -> SpentCall:
+    return SpentCall(
+        row.key_id, of.batch_id, row.provider, row.model, of.route, of.tags_json, cost_nanousd=None, usage=None
     )
 
 
@@ -215,6 +230,7 @@ def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) 
             .values(
                 state=JobState.FAILED,
                 crashes=job.c.crashes + 1,
+                reserved_nanousd=0,
                 finished_at_ms=now_ms,
                 error_class=ErrorClass.POISON,
                 error_json=POISON_ERROR,

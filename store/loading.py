@@ -7,7 +7,7 @@ so that every line of the file has its job.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, case, insert, update
@@ -36,6 +36,10 @@ class Line:
     body: bytes
     failover: str | None = None
     """`router.routing.FailoverPolicy`; None leaves it to the route."""
+    id: bytes = field(default_factory=new_id)
+    """Its job's."""
+    estimate_nanousd: int | None = None
+    """What is set aside for it under a budget; None where its price is not known."""
 
 
 def accept(
@@ -150,6 +154,7 @@ def _add_slice(rows: dict[str, list[dict[str, Any]]], now_ms: int, kept: KeptBat
             "queue": part[0].queue,
             "jobs": len(part),
             "failover": part[0].failover,
+            "estimate_nanousd": _sum([line.estimate_nanousd for line in part]),
         }
     )
     for line in part:
@@ -157,6 +162,11 @@ def _add_slice(rows: dict[str, list[dict[str, Any]]], now_ms: int, kept: KeptBat
         row["slice_id"] = slice_id
         rows["jobs"].append(row)
         rows["payloads"].append({"job_id": row["id"], "body": line.body})
+
+
+def _sum(estimates: Sequence[int | None]) -> int | None:
+    known = [each for each in estimates if each is not None]
+    return sum(known) if len(known) == len(estimates) else None
 
 
 def _write_ended(connection: Connection, now_ms: int, kept: KeptBatch, lines: Sequence[Line], closing: str) -> None:
@@ -169,7 +179,7 @@ def _write_ended(connection: Connection, now_ms: int, kept: KeptBatch, lines: Se
 
 def _job_row(now_ms: int, kept: KeptBatch, line: Line, state: JobState) -> dict[str, Any]:
     return {
-        "id": new_id(),
+        "id": line.id,
         "key_id": kept.key_id,
         "batch_id": kept.id,
         "line_no": line.number,
@@ -181,6 +191,8 @@ def _job_row(now_ms: int, kept: KeptBatch, line: Line, state: JobState) -> dict[
         "queue": line.queue,
         "priority": 0,
         "failover": line.failover,
+        "estimate_nanousd": line.estimate_nanousd,
+        "tags_json": kept.tags_json,
         "created_at_ms": now_ms,
         "not_before_ms": 0,
         "deadline_at_ms": kept.expires_at_ms,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from router.lifecycle import BatchStatus
 from store.events import batch_ended, record
+from store.files import expiry
 from store.keeping import KeptBatch
 from store.tables import batch, file, job, result, slices
 
@@ -50,7 +51,7 @@ class OutputFiles:
     errors: WrittenFile | None
     """All other lines; None when every line has an answer."""
     keep_ms: int
-    """How long they are kept where the caller did not say."""
+    """How long they are kept where neither the caller nor its key says."""
 
     @property
     def written(self) -> list[WrittenFile]:
@@ -140,8 +141,8 @@ def _final_status(kept: KeptBatch) -> BatchStatus:
 
 
 def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: OutputFiles) -> None:
-    seconds = kept.output_expires_after_s
-    keep_ms = files.keep_ms if seconds is None else 1000 * seconds
+    asked_s = kept.output_expires_after_s
+    expires_at_ms = expiry(connection, now_ms, kept.key_id, asked_s=asked_s, keep_ms=files.keep_ms)
     for each in files.written:
         connection.execute(
             insert(file).values(
@@ -151,6 +152,6 @@ def _insert_files(connection: Connection, now_ms: int, kept: KeptBatch, files: O
                 purpose="batch_output",
                 bytes=each.size_bytes,
                 created_at_ms=now_ms,
-                expires_at_ms=now_ms + keep_ms,
+                expires_at_ms=expires_at_ms,
             )
         )

@@ -1,19 +1,25 @@
 """Overrides: the operator's live edits of providers and deployments, kept until they are cleared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import orjson
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from router.live import LiveRows
-from router.override import LimitEdits, Override, override_json, parse_override
+from router.override import LimitEdits, Override, override_json, override_object, parse_override
 from router.scope import Scope
 from router.standing import Closed
+from store.audit import note
 from store.tables import key, override
 
 _EMPTY = override_json(Override())
+_STATE_ACTIONS: Mapping[Closed | None, str] = MappingProxyType(
+    {Closed.PAUSED: "queue.paused", Closed.DRAINING: "queue.drained", None: "queue.resumed"}
+)
+"""What a change of state is called in the audit log."""
 
 
 def set_state(connection: Connection, now_ms: int, scope: Scope, state: Closed | None, *, by: bytes) -> Override:
@@ -58,18 +64,26 @@ def _edits(connection: Connection) -> tuple[tuple[str, str], ...]:
 def _change(
     connection: Connection, now_ms: int, scope: Scope, change: Callable[[Override], Override], by: bytes
 ) -> Override:
-    """Change one row under its lock; an edit that says nothing any more is no row. A row of nonsense is replaced."""
+    """Change one row under its lock; an edit that says nothing any more is no row. A row of nonsense is replaced.
+
+    What changes is written into the audit log, with what was before.
+    """
     name = str(scope)
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     blank = dialect.insert(override).values(name=name, value_json=_EMPTY, key_id=by, set_at_ms=now_ms)
     connection.execute(blank.on_conflict_do_nothing())
     here = override.c.name == name
-    changed = change(_read(connection.execute(select(override.c.value_json).where(here).with_for_update()).scalar()))
+    before = _read(connection.execute(select(override.c.value_json).where(here).with_for_update()).scalar())
+    changed = change(before)
     if changed.is_empty:
         connection.execute(delete(override).where(here))
     else:
         values = {"value_json": override_json(changed), "key_id": by, "set_at_ms": now_ms}
         connection.execute(update(override).where(here).values(**values))
+    if changed != before:
+        detail = {"before": override_object(before), "after": override_object(changed)}
+        action = _STATE_ACTIONS[changed.state] if changed.state != before.state else "limits.edited"
+        note(connection, now_ms, actor_id=by, action=action, object_id=name, detail=detail)
     return changed
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from router.lifecycle import BatchStatus, JobState
+from router.lifecycle import JobState
 from store.jobs import JobRow
 from store.queue_view import MOST, STARTED, count_if, living_workers, waiting_job
 from store.tables import attempt, batch, job, slices
+from store.waiting import open_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,5 @@ def _batches_before(connection: Connection, queue: str, batch_id: bytes) -> int:
         slices.c.claimed_at_ms.is_(None),
     )
     before = (batch.c.handed_out_at_ms < me) | ((batch.c.handed_out_at_ms == me) & (batch.c.id < batch_id))
-    some = (
-        select(batch.c.id)
-        .where(batch.c.status == BatchStatus.IN_PROGRESS, batch.c.closing.is_(None), before, waiting.exists())
-        .limit(MOST)
-        .subquery()
-    )
+    some = select(batch.c.id).where(open_batch(), before, waiting.exists()).limit(MOST).subquery()
     return int(connection.execute(select(func.count()).select_from(some)).scalar_one())

@@ -21,6 +21,7 @@ from enum import StrEnum
 import orjson
 from redis.exceptions import RedisError
 
+from router.lifecycle import JobState
 from store.keyspace import reply_channel
 from store.outbox import Outbox
 from store.state_redis import answers, connect_state
@@ -155,14 +156,24 @@ def _encode(reply: Reply) -> bytes:
 
 
 def _decode(data: bytes) -> Iterator[Reply]:
+    """Read a message of ours; nothing of one that a stranger wrote."""
+    try:
+        reply = _read(data)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    yield from _apart(reply)
+
+
+def _read(data: bytes) -> Reply:
     head, _, body = data.partition(b"\n")
     said = orjson.loads(head)
-    reply = Reply(
-        kind=ReplyKind(said["kind"]),
+    kind = ReplyKind(said["kind"])
+    return Reply(
+        kind=kind,
         job_id=bytes.fromhex(said["job"]),
-        n=said["n"],
-        seq=said["seq"],
-        state=said.get("state", ""),
+        n=int(said["n"]),
+        seq=int(said["seq"]),
+        state=JobState(said["state"]) if kind is ReplyKind.END else "",
         error_class=said.get("class", ""),
         status=said.get("status"),
         provider=said.get("provider", ""),
@@ -171,7 +182,6 @@ def _decode(data: bytes) -> Iterator[Reply]:
         cost_nanousd=said.get("cost"),
         body=body if said["body"] else None,
     )
-    yield from _apart(reply)
 
 
 def _apart(reply: Reply) -> Iterator[Reply]:

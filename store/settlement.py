@@ -73,13 +73,15 @@ class Settlement:
     provider_request_id: str | None = None
     served_model: str | None = None
     dropped_params: tuple[str, ...] = ()
+    price_version: str | None = None
+    """The price table that the cost was computed by; None where the provider named it, or nothing was priced."""
+    provider: str = ""
+    """The deployment's provider."""
+    model: str = ""
+    """The deployment's model."""
     reply_to: bytes | None = None
     """The API process that waits for the job; it is told the end, nothing of it is written."""
-    provider: str = ""
-    """The deployment's provider, told together with the end; the attempt's row has it since the claim."""
-    model: str = ""
-    """The deployment's model, told likewise."""
     reason: str = ""
-    """Why the job is not where it would have gone first, an error class; told likewise."""
+    """Why the job is not where it would have gone first, an error class; told together with the end."""
     events: int = 0
     """How many chunks of a stream went to that process before this end."""

@@ -26,6 +26,9 @@ Work = Callable[[Connection, int], T]
 _Task = tuple[Work[Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 _BUSY_MS = 5_000
+_WIPE_BUSY_MS = 100
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384", "secure_delete=ON")
+"""`secure_delete`: what is deleted is overwritten with zeros, free pages too."""
 _log = logging.getLogger(__name__)
 
 
@@ -117,6 +120,19 @@ def sqlite_engine(url: str, *, immediate: bool, pool_size: int) -> Engine:
     return engine
 
 
+def wipe_log(url: str) -> bool:
+    """Move what the write-ahead log holds into the database and cut the log to nothing. Blocks.
+
+    Deleted rows are zeros in the database from then on and nowhere else. False when readers or a writer were in the
+    way for a tenth of a second: then a part of it may still be there.
+    """
+    engine = _engine(url, 0)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_WIPE_BUSY_MS}")
+        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+    return bool(busy == 0)
+
+
 def _engine(url: str, pool_size: int) -> Engine:
     """Make an engine with WAL mode and `synchronous=FULL`, whose transactions are begun by somebody else."""
     engine = create_engine(
@@ -129,7 +145,7 @@ def _engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

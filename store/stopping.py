@@ -9,8 +9,11 @@ from providers.failure import ErrorClass
 from router.lifecycle import JobEvent, JobState, job_states_before
 from store.events import job_ended, record
 from store.idempotency import IdempotencyKey, free_key
+from store.page import Owners
+from store.reserved import give_back
 from store.tables import job
 
+_HELD = (job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
 WITHDRAWN_STATUS = 503
 """The status that stands with a withdrawn job: whoever else waits for it is refused as its own caller is."""
 _NOT_QUEUED = (
@@ -37,9 +40,9 @@ class Stopped:
     """How many webhooks are to be told."""
 
 
-def cancel_job(connection: Connection, now_ms: int, job_id: bytes, *, key_id: bytes) -> Stopped | None:
-    """Cancel a key's single job; None when there is none. A job that has ended stays as it is."""
-    return _stop(connection, now_ms, (job.c.id == job_id) & (job.c.key_id == key_id), JobEvent.CANCEL)
+def cancel_job(connection: Connection, now_ms: int, job_id: bytes, *, owners: Owners) -> Stopped | None:
+    """Cancel a single job of these keys; None when there is none. A job that has ended stays as it is."""
+    return _stop(connection, now_ms, (job.c.id == job_id) & (job.c.key_id.in_(owners)), JobEvent.CANCEL)
 
 
 def expire_job(connection: Connection, now_ms: int, job_id: bytes) -> Stopped | None:
@@ -52,9 +55,13 @@ def withdraw_job(connection: Connection, now_ms: int, job_id: bytes, idempotency
 
     Its `Idempotency-Key` is free again, so that the caller's next try makes a new job.
     """
-    withdrawn = connection.execute(
+    is_free = (job.c.id == job_id) & (job.c.state == JobState.QUEUED) & (job.c.attempt == 0)
+    found = connection.execute(select(*_HELD).where(is_free).with_for_update()).first()
+    if found is None:
+        return False
+    connection.execute(
         update(job)
-        .where(job.c.id == job_id, job.c.state == JobState.QUEUED, job.c.attempt == 0)
+        .where(job.c.id == job_id)
         .values(
             state=JobState.CANCELLED,
             error_class=ErrorClass.CANCELLED,
@@ -62,12 +69,14 @@ def withdraw_job(connection: Connection, now_ms: int, job_id: bytes, idempotency
             error_status=WITHDRAWN_STATUS,
             cancel_requested_at_ms=now_ms,
             finished_at_ms=now_ms,
+            reserved_nanousd=0,
             body_hash=None,
         )
-    ).rowcount
-    if withdrawn and idempotency is not None:
+    )
+    give_back(connection, now_ms, [found])
+    if idempotency is not None:
         free_key(connection, idempotency, job_id)
-    return bool(withdrawn)
+    return True
 
 
 _ENDS: dict[JobEvent, tuple[JobState, ErrorClass]] = {
@@ -78,7 +87,7 @@ _ENDS: dict[JobEvent, tuple[JobState, ErrorClass]] = {
 
 def _stop(connection: Connection, now_ms: int, mine: ColumnElement[bool], event: JobEvent) -> Stopped | None:
     found = connection.execute(
-        select(job.c.id, job.c.key_id, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
+        select(*_HELD, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
         .where(mine, job.c.batch_id.is_(None))
         .with_for_update()
     ).first()
@@ -92,5 +101,6 @@ def _stop(connection: Connection, now_ms: int, mine: ColumnElement[bool], event:
     if event is JobEvent.CANCEL:
         values["cancel_requested_at_ms"] = now_ms
     connection.execute(update(job).where(job.c.id == found.id).values(**values, reserved_nanousd=0))
+    give_back(connection, now_ms, [found])
     told = record(connection, now_ms, [job_ended(found.key_id, found.id, state)]) if found.notify else 0
     return Stopped(state, True, before is JobState.IN_PROGRESS, found.reply_to, found.attempt, told)

@@ -3,7 +3,8 @@
 Rows are marked as published here and their messages sent after the commit; a process that dies in between leaves rows
 that the sweep finds. What was asked before is not made again: the `Idempotency-Key` decides first, and a client's own
 repetition of a request attaches to the job that it repeats. A job that the submitting process calls itself is made as
-already claimed by it.
+already claimed by it. A job that somebody who pays for it has no room for is not made (`store.admission`), and its
+`Idempotency-Key` is free again.
 """
 
 import asyncio
@@ -14,52 +15,19 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, literal_column, select, update
 
 from router.lifecycle import JOB_ACTIVE, JobState
+from store.admission import OverBudget, Refused, Unpriced, admit
 from store.bulk import execute_many
 from store.claim import Claimant, ClaimedJob, write_attempts
-from store.idempotency import Conflict, Existing, IdempotencyKey, take_key
-from store.retention import Bodies
+from store.idempotency import Conflict, Existing, free_key, take_key
+from store.new_job import NewJob
+from store.reserved import HeldJob
 from store.tables import job, payload
-from store.webhooks import NewWebhook, insert_endpoint
+from store.webhooks import insert_endpoint
+
+__all__ = ["HandOver", "NewJob", "Outcome", "OverBudget", "Submission", "Submitted", "Unpriced", "submit"]
 
 _ATTACH_MS = 600_000
 """How long after its end a job that nobody was answered for may still answer the repetition of its request."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A single job to be made."""
-
-    id: bytes
-    key_id: bytes
-    endpoint: str
-    route: str
-    """The model name that was asked for; it resolves."""
-    queue: str
-    """Of the chosen deployment's provider."""
-    body: bytes
-    deadline_ms: int
-    """How long it may take, from now."""
-    priority: int = 0
-    stream: bool = False
-    reply_to: bytes | None = None
-    """The API process that waits for it; None when nobody does."""
-    bodies: Bodies = Bodies.KEPT
-    metadata_json: str | None = None
-    body_hash: bytes | None = None
-    """Set where a repetition of the request may attach to this job."""
-    attach: bool = False
-    """The client says that it repeats a request."""
-    idempotency: IdempotencyKey | None = None
-    webhook: NewWebhook | None = None
-    """Who is told when it ends."""
-    route_index: int = 0
-    """Which deployment of the route was chosen; `queue` is its provider's."""
-    moved_for: str | None = None
-    """Why it is not sent where it would have gone first: an error class."""
-    failover: str | None = None
-    """`router.routing.FailoverPolicy`; None leaves it to the route."""
-    on_limit: str | None = None
-    """`router.routing.OnLimit`; None leaves it to the route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +48,7 @@ class HandOver:
     job_ids: frozenset[bytes]
 
 
-Outcome = Submitted | Existing | Conflict
+Outcome = Submitted | Existing | Conflict | Refused
 """`Existing.object_id` is the job that the same request made before."""
 
 
@@ -91,6 +59,14 @@ class Submission:
     outcome: Outcome
     published: asyncio.Future[bool]
     """Whether its message was sent; never fails. Always true for a job that existed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    new: NewJob
+    held: HeldJob
+    claimed: ClaimedJob | None
+    """Set when it is handed off."""
 
 
 _INSERT_JOB = insert(job).values(
@@ -116,11 +92,13 @@ _INSERT_JOB = insert(job).values(
             "provider_tries",
             "unknowns",
             "crashes",
-            "reserved_nanousd",
             "cost_nanousd",
             "tried",
         )
     },
+    reserved_nanousd=bindparam("b_reserved"),
+    estimate_nanousd=bindparam("b_estimate"),
+    tags_json=bindparam("b_tags"),
     metadata_json=bindparam("b_metadata"),
     stream=bindparam("b_stream"),
     reply_to=bindparam("b_reply_to"),
@@ -143,26 +121,29 @@ def submit(
     without it all, are handed out in their keys' turn. Those
     of `hand_over` need no message: they are claimed in this very transaction.
     """
+    before = [_made_before(connection, now_ms, new) for new in jobs]
+    admission = admit(connection, now_ms, [new for new, found in zip(jobs, before, strict=True) if found is None])
     outcomes: list[Outcome] = []
-    made: list[tuple[NewJob, ClaimedJob | None]] = []
-    for new in jobs:
-        before = _made_before(connection, now_ms, new)
-        claimed = _claimed(new, now_ms) if hand_over is not None and new.id in hand_over.job_ids else None
-        if before is None:
-            made.append((new, claimed))
-        outcomes.append(before or Submitted(new.id, now_ms, claimed))
-    rows = [
-        _job_row(new, now_ms)
-        | _state_row(now_ms, claimed=claimed is not None, marked=marked and new.reply_to is not None)
-        for new, claimed in made
-    ]
-    execute_many(connection, _INSERT_JOB, rows)
-    execute_many(connection, _INSERT_PAYLOAD, [{"b_id": new.id, "b_body": new.body} for new, _ in made])
+    made: list[_Made] = []
+    for new, found in zip(jobs, before, strict=True):
+        if refused := admission.refused.get(found.object_id if isinstance(found, Existing) else new.id):
+            outcomes.append(refused)
+        elif found is not None:
+            outcomes.append(found)
+        else:
+            is_taken = hand_over is not None and new.id in hand_over.job_ids
+            made.append(_Made(new, admission.held[new.id], _claimed(new, now_ms) if is_taken else None))
+            outcomes.append(Submitted(new.id, now_ms, made[-1].claimed))
+    execute_many(connection, _INSERT_JOB, [_job_row(each, now_ms, marked=marked) for each in made])
+    execute_many(connection, _INSERT_PAYLOAD, [{"b_id": each.new.id, "b_body": each.new.body} for each in made])
     if hand_over is not None:
-        write_attempts(connection, now_ms, hand_over.claimant, [claimed for _, claimed in made if claimed])
-    for new, _ in made:
-        if new.webhook is not None:
-            insert_endpoint(connection, now_ms, new.key_id, new.id, new.webhook)
+        write_attempts(connection, now_ms, hand_over.claimant, [each.claimed for each in made if each.claimed])
+    for each in made:
+        if each.new.webhook is not None:
+            insert_endpoint(connection, now_ms, each.new.key_id, each.new.id, each.new.webhook)
+    for new in jobs:
+        if new.idempotency is not None and new.id in admission.refused:
+            free_key(connection, new.idempotency, new.id)
     return outcomes
 
 
@@ -236,8 +217,10 @@ def _state_row(now_ms: int, *, claimed: bool, marked: bool) -> dict[str, Any]:
     return {"b_state": JobState.QUEUED, "b_attempt": 0, "b_started": None} | published
 
 
-def _job_row(new: NewJob, now_ms: int) -> dict[str, Any]:
-    return {
+def _job_row(made: _Made, now_ms: int, *, marked: bool) -> dict[str, Any]:
+    new = made.new
+    state = _state_row(now_ms, claimed=made.claimed is not None, marked=marked and new.reply_to is not None)
+    return state | {
         "b_id": new.id,
         "b_key": new.key_id,
         "b_endpoint": new.endpoint,
@@ -246,6 +229,9 @@ def _job_row(new: NewJob, now_ms: int) -> dict[str, Any]:
         "b_priority": new.priority,
         "b_now": now_ms,
         "b_deadline": now_ms + new.deadline_ms,
+        "b_reserved": made.held.reserved_nanousd,
+        "b_estimate": new.estimate_nanousd,
+        "b_tags": made.held.tags_json,
         "b_metadata": new.metadata_json,
         "b_stream": int(new.stream),
         "b_reply_to": new.reply_to,

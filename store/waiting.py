@@ -1,12 +1,12 @@
-"""What waits: the conditions under which single jobs and slices are work that nobody has claimed.
+"""What waits: the conditions under which single jobs and slices are work that nobody has claimed, and batches go on.
 
 Each is the condition of an index of the table, in its words, with literal values: only so do both databases use it.
 """
 
 from sqlalchemy import ColumnElement, literal_column
 
-from router.lifecycle import JobState
-from store.tables import job, slices
+from router.lifecycle import BatchStatus, JobState
+from store.tables import batch, job, slices
 
 
 def unpublished_job() -> ColumnElement[bool]:
@@ -32,6 +32,12 @@ def unpublished_slice() -> ColumnElement[bool]:
 def published_slice() -> ColumnElement[bool]:
     """A slice whose message was sent, or should have been; its index is `slice_published`."""
     return slices.c.published_at_ms.is_not(None) & slices.c.claimed_at_ms.is_(None)
+
+
+def open_batch() -> ColumnElement[bool]:
+    """A batch whose lines may be handed out; its index is `batch_turn`."""
+    runs: ColumnElement[str] = literal_column(f"'{BatchStatus.IN_PROGRESS}'")
+    return (batch.c.status == runs) & batch.c.closing.is_(None) & batch.c.paused_for.is_(None)
 
 
 def _single() -> ColumnElement[bool]:

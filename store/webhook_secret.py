@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import secrets
+from collections.abc import Sequence
 
 PREFIX = "whsec_"
 MIN_BYTES = 24
@@ -35,11 +36,12 @@ def seal(pepper: bytes, secret: str) -> str:
     return base64.b64encode(nonce + hidden + _tag(pepper, nonce + hidden)).decode()
 
 
-def unseal(pepper: bytes, sealed: str) -> str:
-    """Bring a sealed secret back. Raises ValueError when it was sealed under another pepper, or changed."""
+def unseal(peppers: Sequence[bytes], sealed: str) -> str:
+    """Bring a sealed secret back. Raises ValueError when it was sealed under none of these peppers, or changed."""
     raw = base64.b64decode(sealed, validate=True)
     nonce, hidden, tag = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:-_TAG_BYTES], raw[-_TAG_BYTES:]
-    if not hmac.compare_digest(tag, _tag(pepper, nonce + hidden)):
+    pepper = next((each for each in peppers if hmac.compare_digest(tag, _tag(each, nonce + hidden))), None)
+    if pepper is None:
         raise ValueError("the stored webhook secret was not sealed under this pepper")
     return _spell(_xor(hidden, _block(pepper, nonce)))
 

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 MAX_LINES = 300
 
@@ -44,6 +45,17 @@ IMPURE_METHODS = frozenset(
 
 SQL_BUILDERS = frozenset({"select", "text", "insert", "update", "delete"})
 SQL_LIBRARIES = frozenset({"sqlalchemy", "sqlmodel"})
+
+STATEMENTS = SQL_BUILDERS | {"exec_driver_sql", "literal_column", "execute", "executemany"}
+"""What takes SQL as text."""
+
+RUNS_CODE = frozenset({"eval", "exec", "compile", "__import__"})
+MAKES_OBJECTS = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "joblib"})
+LOADS_YAML_SAFELY = frozenset({"safe_load", "safe_dump", "YAMLError", "SafeLoader", "SafeDumper"})
+STARTS_PROCESSES = frozenset({"subprocess", "multiprocessing", "pty", "pexpect", "fabric"})
+STARTING_CALLS = frozenset({"create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell"})
+MAY_START_PROCESSES = ("cli/", "providers/simulator/process.py")
+"""Operators and demonstrations start programs; nothing on the way of a request does."""
 
 NAMES_NO_PROVIDER = ("providers", "router", "store", "workers", "api")
 # fmt: off
@@ -190,6 +202,91 @@ def queries_outside_the_store(root: Path) -> list[str]:
             elif isinstance(node, ast.Attribute) and node.attr == "exec_driver_sql":
                 found.append(module.at(node, "queries live in store/, not exec_driver_sql()"))
     return found
+
+
+def sql_made_of_text(root: Path) -> list[str]:
+    """SQL that is put together from strings, instead of binding its values. Constants (`IN_CAPITALS`) may be in it."""
+    found = []
+    for module in modules(root):
+        constant, libraries = constant_names(module), SQL_LIBRARIES | sql_aliases(module)
+        for node in ast.walk(module.tree):
+            if takes_sql(node, libraries) and is_put_together(node.args[0], constant):
+                found.append(module.at(node, f"{called(node)}() is given SQL put together: bind the values"))
+    return found
+
+
+def takes_sql(call: ast.AST, libraries: frozenset[str] | set[str]) -> TypeGuard[ast.Call]:
+    if not isinstance(call, ast.Call) or not call.args:
+        return False
+    if called(call) in SQL_BUILDERS and isinstance(call.func, ast.Attribute):
+        return word(call.func.value) in libraries
+    return called(call) in STATEMENTS
+
+
+def constant_names(module: Module) -> set[str]:
+    """The variables of loops over constants."""
+    loops = (node for node in ast.walk(module.tree) if isinstance(node, ast.For | ast.comprehension))
+    return {word(loop.target) for loop in loops if names_in(loop.iter) <= {"sorted"} | capitals(loop.iter)}
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def capitals(tree: ast.AST) -> set[str]:
+    return {name for name in names_in(tree) if name.isupper()}
+
+
+def is_put_together(text: ast.AST, constant: set[str]) -> bool:
+    """Whether an expression is text with something put into it that is no constant; text beside text is not."""
+    match text:
+        case ast.JoinedStr(values=parts):
+            put_in = [part.value for part in parts if isinstance(part, ast.FormattedValue)]
+            return not all(word(value).isupper() or word(value) in constant for value in put_in)
+        case ast.BinOp(op=ast.Mod()) | ast.Call(func=ast.Attribute(attr="format" | "join" | "replace")):
+            return True
+        case ast.BinOp(left=left, right=right):
+            return is_put_together(left, constant) or is_put_together(right, constant)
+    return False
+
+
+def ways_to_run_code(root: Path) -> list[str]:
+    """What turns data into code or objects: eval and its like, pickle and its like, YAML with tags, a chosen import."""
+    found = []
+    for module in modules(root):
+        for node, name in imports(module):
+            if any(within(name, library) for library in MAKES_OBJECTS):
+                found.append(module.at(node, f"{name} runs what it reads"))
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RUNS_CODE:
+                found.append(module.at(node, f"{node.func.id}() runs text"))
+            elif isinstance(node, ast.Call) and called(node) == "import_module" and not literals(node.args[0]):
+                found.append(module.at(node, "import_module() of a name that is not written here"))
+            elif isinstance(node, ast.Attribute) and word(node.value) == "yaml" and node.attr not in LOADS_YAML_SAFELY:
+                found.append(module.at(node, f"yaml.{node.attr} may make objects: safe_load does not"))
+    return found
+
+
+def started_processes(root: Path) -> list[str]:
+    """Programs started outside the command line: a request must never lead to one."""
+    found = []
+    for module in modules(root):
+        if str(module.path).startswith(MAY_START_PROCESSES):
+            continue
+        for node, name in imports(module):
+            if any(within(name, library) for library in STARTS_PROCESSES):
+                found.append(module.at(node, f"{name} starts programs: only cli does"))
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and starts_a_program(node):
+                found.append(module.at(node, f"{called(node)}() starts a program: only cli does"))
+    return found
+
+
+def starts_a_program(call: ast.Call) -> bool:
+    of_os = isinstance(call.func, ast.Attribute) and word(call.func.value) == "os"
+    return called(call) in STARTING_CALLS or (
+        of_os and called(call).startswith(("exec", "spawn", "posix_spawn", "system", "popen", "fork"))
+    )
 
 
 def sql_aliases(module: Module) -> set[str]:

@@ -11,6 +11,7 @@ from functools import cache
 from sqlalchemy import Connection
 
 from store.leases import POISON_CRASHES
+from tests.budget_invariants import check_budgets
 
 _ENDED = "('completed', 'failed', 'cancelled', 'expired')"
 _ACTIVE = "('queued', 'in_progress')"
@@ -22,7 +23,7 @@ Attempt = tuple[bytes, int]
 _ALWAYS: Mapping[str, str] = {
     # I2
     "a completed job has no result":
-        "SELECT id FROM job WHERE state = 'completed' AND ephemeral < 3 AND id NOT IN (SELECT job_id FROM result)",
+        "SELECT id FROM job WHERE state = 'completed' AND ephemeral < 4 AND id NOT IN (SELECT job_id FROM result)",
     "a job has a result and is not completed":
         "SELECT job_id FROM result WHERE job_id NOT IN (SELECT id FROM job WHERE state = 'completed')",
     "a result and the one attempt that is `ok` do not belong together":
@@ -30,7 +31,7 @@ _ALWAYS: Mapping[str, str] = {
         " AND outcome = 'ok') <> 1 OR NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.job_id = result.job_id"
         " AND attempt.n = result.attempt_n AND outcome = 'ok')",
     "an attempt is `ok` and its job has no result":
-        "SELECT job_id FROM attempt JOIN job ON job.id = attempt.job_id WHERE outcome = 'ok' AND ephemeral < 3"
+        "SELECT job_id FROM attempt JOIN job ON job.id = attempt.job_id WHERE outcome = 'ok' AND ephemeral < 4"
         " AND job_id NOT IN (SELECT job_id FROM result)",
     # the fence and the lease
     "a claim has no attempt row, or an attempt no claim":
@@ -65,6 +66,9 @@ _ALWAYS: Mapping[str, str] = {
         " AND jobs <> (SELECT COUNT(*) FROM job WHERE job.slice_id = slice.id)",
     "an ended job still holds a reservation":
         f"SELECT id FROM job WHERE state IN {_ENDED} AND reserved_nanousd <> 0",
+    "what is set aside for a job is not what the ledger says":
+        "SELECT id FROM job WHERE reserved_nanousd <> (SELECT COALESCE(SUM(CASE kind WHEN 'reserve' THEN amount_nanousd"
+        " ELSE -amount_nanousd END), 0) FROM ledger WHERE ledger.job_id = job.id AND ledger.n = 0)",
     # I5
     "an attempt and its ledger line do not agree":
         "SELECT attempt.job_id FROM attempt LEFT JOIN ledger"
@@ -83,7 +87,17 @@ _ALWAYS: Mapping[str, str] = {
         " ON attempt.job_id = ledger.job_id AND attempt.n = ledger.n WHERE kind = 'settle' AND attempt.n IS NULL",
     "a key's spend is not the sum of its ledger":
         "SELECT id FROM key WHERE spent_nanousd <>"
-        " (SELECT COALESCE(SUM(amount_nanousd), 0) FROM ledger WHERE ledger.key_id = key.id)",
+        " (SELECT COALESCE(SUM(amount_nanousd), 0) FROM ledger WHERE ledger.key_id = key.id AND kind = 'settle')",
+    "the sums by day are not those of the ledger":
+        "SELECT key.id FROM key LEFT JOIN spend ON spend.key_id = key.id GROUP BY key.id, key.spent_nanousd"
+        " HAVING COALESCE(SUM(spend.cost_nanousd), 0) <> key.spent_nanousd OR COALESCE(SUM(calls), 0) <>"
+        " (SELECT COUNT(*) FROM ledger WHERE ledger.key_id = key.id AND kind = 'settle')"
+        " OR COALESCE(SUM(unknown_calls), 0) <> (SELECT COUNT(*) FROM ledger WHERE ledger.key_id = key.id"
+        " AND kind = 'settle' AND amount_nanousd IS NULL)",
+    "the sums by day have other tokens than the attempts":
+        "SELECT key.id FROM key WHERE (SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM spend"
+        " WHERE spend.key_id = key.id) <> (SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM attempt"
+        " WHERE attempt.key_id = key.id)",
     "a job's cost is not the sum of its attempts'":
         "SELECT id FROM job WHERE cost_nanousd <>"
         " (SELECT COALESCE(SUM(attempt.cost_nanousd), 0) FROM attempt WHERE attempt.job_id = job.id)",
@@ -116,9 +130,14 @@ _ALWAYS: Mapping[str, str] = {
         f"SELECT id FROM batch WHERE status IN {_RUN} AND loaded <> 0",
     "a batch is over and its event is missing, or the other way round":
         "SELECT batch.id FROM batch WHERE status IN ('completed', 'expired')"
-        " AND (SELECT COUNT(*) FROM event WHERE event.object_id = batch.id) <> 1"
+        " AND (SELECT COUNT(*) FROM event WHERE event.object_id = batch.id AND type <> 'batch.paused') <> 1"
         " UNION ALL SELECT batch.id FROM batch JOIN event ON event.object_id = batch.id"
-        " WHERE type <> 'batch.' || status",
+        " WHERE type <> 'batch.' || status AND type <> 'batch.paused'",
+    "a batch was paused and its events are missing, or the other way round":
+        "SELECT batch.id FROM batch WHERE pauses <>"
+        " (SELECT COUNT(*) FROM event WHERE event.object_id = batch.id AND type = 'batch.paused')",
+    "a slice that is claimed, or waits as never handed out, holds a reservation":
+        "SELECT id FROM slice WHERE reserved_nanousd <> 0 AND (claimed_at_ms IS NOT NULL OR publish_n = 0)",
     "a batch names a file that is not there":
         "SELECT id FROM batch WHERE output_file_id IS NOT NULL AND output_file_id NOT IN (SELECT id FROM file)"
         " OR error_file_id IS NOT NULL AND error_file_id NOT IN (SELECT id FROM file)",
@@ -129,7 +148,8 @@ _AT_THE_END: Mapping[str, str] = {
     "I1: a batch has not ended":
         "SELECT id FROM batch WHERE status NOT IN ('completed', 'failed', 'expired', 'cancelled')",
     "I5: an attempt was never settled": "SELECT job_id FROM attempt WHERE outcome = 'started'",
-    "I5: a budget is still reserved": "SELECT id FROM key WHERE reserved_nanousd <> 0",
+    "I5: a budget is still reserved":
+        "SELECT id FROM key WHERE EXISTS (SELECT 1 FROM budget WHERE reserved_nanousd <> 0)",
 }  # fmt: skip
 
 
@@ -151,7 +171,7 @@ def check(
     rules = {**_ALWAYS, **(_AT_THE_END if finished else {})}
     if max_attempts is not None:
         rules["I7: a job took too many attempts"] = f"SELECT id FROM job WHERE attempt > {max_attempts:d}"
-    found = [f"{rule}: {raw.hex()}" for rule, raw in _violations(connection, rules)]
+    found = [f"{rule}: {raw.hex()}" for rule, raw in _violations(connection, rules)] + check_budgets(connection)
     if accepted:
         known = set(connection.exec_driver_sql("SELECT id FROM job").scalars())
         found += [f"I1: an accepted job is gone: {each.hex()}" for each in accepted if each not in known]

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.nursery import run_forked_cli
+
 ROOT = Path(__file__).parents[1]
 START_S = 180.0
 _OURS = ("LANEWAY_", "DATABASE_URL", "REDIS_URL")
@@ -29,10 +31,7 @@ def run_cli(
     arguments: Sequence[str], *, cwd: Path, environ: Mapping[str, str] | None = None, timeout_s: float = 180.0
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
-    command = [sys.executable, "-P", "-m", "cli", *arguments]
-    return subprocess.run(
-        command, cwd=cwd, env=clean_environ(environ), capture_output=True, text=True, timeout=timeout_s, check=False
-    )
+    return run_forked_cli(arguments, cwd=cwd, environ=clean_environ(environ), timeout_s=timeout_s)
 
 
 def wait_for(condition: Callable[[], Any], *, timeout_s: float = 60.0, what: str = "the condition") -> Any:

@@ -141,6 +141,14 @@ class PostgresServer:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             runner.run(self._execute(statement))
 
+    def create_database(self, name: str) -> str:
+        """Make an empty database and return its address. Copied file by file it takes a tenth of the time.
+
+        PostgreSQL 15 and newer would otherwise write it to the log, page by page.
+        """
+        self.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
+        return self.url(name)
+
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(host="127.0.0.1", port=self.port, user="postgres", database="postgres")
         try:
@@ -212,6 +220,5 @@ def private_postgres() -> Iterator[PostgresServer]:
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The address of a new, empty PostgreSQL database, dropped after the test with whatever is still connected."""
     name = f"lw_{uuid.uuid4().hex[:12]}"
-    postgres_server.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.url(name)
+    yield postgres_server.create_database(name)
     postgres_server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

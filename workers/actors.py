@@ -8,7 +8,7 @@ from collections.abc import Callable
 import dramatiq
 
 from workers.broker import LanewayBroker
-from workers.publisher import RUN, RUN_SLICE
+from workers.message import RUN, RUN_SLICE
 
 
 def declare_actors(

@@ -1,6 +1,7 @@
 """Admission: at which gate a job waits, what it needs to pass, and what becomes of it when it cannot."""
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -84,7 +85,7 @@ class Admission:
             return None
         here = route.known(job.route_index)
         among = places(route, tried=job.tried, policy=policy_of(job, route), after=None, at=here)
-        place = self.standings.choose(route, among=among)
+        place = self.standings.choose(route, among, random.random())
         if place is None:
             return None
         standing = self.standings.of(route.deployments[place])

@@ -6,19 +6,20 @@ leaves the order as it was. Stock polling costs 287 ms at the median on an idle 
 Consumers never touch dramatiq's delay queues: nothing is ever delayed in Redis.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import redis
-from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from store.keyspace import NAMESPACE, queue_list
+from store.keyspace import NAMESPACE, queue_held, queue_list
+from workers.message import read_message
 
 _PEEK_S = 1.5
 _SOCKET_S = 10.0
@@ -27,6 +28,7 @@ _PUBLISH_S = 1.0
 _MOST_CONNECTIONS = 10_000  # every queue's consumer holds one while it peeks
 _ROOM_S = 0.5
 _HEARTBEAT_MS = 30_000
+_log = logging.getLogger(__name__)
 
 WaitForRoom = Callable[[str, float], bool]
 """`(queue, seconds) -> has room`, blocking the calling thread at most so long."""
@@ -101,15 +103,25 @@ class PeekingConsumer(Consumer):
                 name = queue_list(self._queue_name)
                 self._broker.client.blmove(name, name, _PEEK_S, "LEFT", "LEFT")  # type: ignore[arg-type]
                 return None
+            return self._proxy(fetched[0])
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-        return self._proxy(fetched[0])
 
     def _proxy(self, data: bytes | None) -> MessageProxy | None:
         if data is None:  # the id was in the list, its message is gone: SQL publishes again what mattered
             return None
+        message = read_message(data, self._queue_name)
+        if message is None:
+            self._drop()
+            return None
         self._free.clear()
-        return MessageProxy(Message.decode(data))
+        return MessageProxy(message)
+
+    def _drop(self) -> None:
+        """Forget what was fetched and is no message of ours: left as it is, it would come again for ever."""
+        _log.warning("a message in the queue %s was not written by Laneway and is dropped", self._queue_name)
+        for message_id in self._broker.client.smembers(queue_held(self._queue_name, self._broker.broker_id)):
+            self._broker.do_ack(self._queue_name, message_id)
 
     def ack(self, message: MessageProxy) -> None:
         try:

@@ -14,6 +14,7 @@ from providers.failure import ErrorClass, Failure
 from store.claim import Claimant, ClaimedJob, claim_slice, claim_whole_jobs, read_payloads
 from store.database import Database, StoreUnavailable
 from store.resends import oldest_first
+from store.sealing import PLAIN, CannotOpen, Sealer, request_of
 from workers.engine import Engine
 from workers.identity import Identity
 from workers.queues import provider_of
@@ -28,9 +29,16 @@ class Claimer:
     """Claims for one process; `claimed` is told the queues in which something was claimed."""
 
     def __init__(
-        self, database: Database, engine: Engine, worker: Identity, lease_ms: int, claimed: Callable[[str], None]
+        self,
+        database: Database,
+        engine: Engine,
+        worker: Identity,
+        lease_ms: int,
+        claimed: Callable[[str], None],
+        sealer: Sealer = PLAIN,
     ) -> None:
         self._database = database
+        self._sealer = sealer
         self._engine = engine
         self._claimant = Claimant(worker.id, lease_ms, worker.queues, engine.deployment_names)
         self._claimed = claimed
@@ -72,11 +80,20 @@ class Claimer:
     def _start(self, jobs: list[ClaimedJob]) -> int:
         for queue in {job.queue for job in jobs if job.reply_to is None}:
             self._claimed(queue)  # its window has room again; what callers wait for is published past it
-        for job in jobs:
-            if not job.body:
-                self._engine.refuse(job, Failure(ErrorClass.INTERNAL, "this request's body is not stored any more"))
-        self._engine.accept([job for job in jobs if job.body])
+        self._engine.accept([job for job in map(self._readable, jobs) if job is not None])
         return len(jobs)
+
+    def _readable(self, job: ClaimedJob) -> ClaimedJob | None:
+        """The job with its body opened; None, and the job is refused, where there is none to be read."""
+        if not job.body:
+            self._engine.refuse(job, Failure(ErrorClass.INTERNAL, "this request's body is not stored any more"))
+            return None
+        try:
+            body = self._sealer.open(job.body, request_of(job.id))
+        except CannotOpen as error:
+            self._engine.refuse(job, Failure(ErrorClass.INTERNAL, str(error)))
+            return None
+        return job if body is job.body else replace(job, body=body)
 
     def _from_thread(self, claim: Awaitable[int]) -> None:
         async def claiming() -> None:

@@ -51,7 +51,7 @@ class Moment:
 
 def conclude_answer(job: ClaimedJob, deployment: Deployment, answer: Answer, price_of: PriceOf) -> Settlement:
     """Settle a call that gave an answer."""
-    cost, basis = _cost(deployment, answer, price_of)
+    cost, basis, table = _cost(deployment, answer, price_of)
     return Settlement(
         job.id, job.n, job.key_id, job.batch_id,
         verdict=Completed(answer.body),
@@ -59,6 +59,7 @@ def conclude_answer(job: ClaimedJob, deployment: Deployment, answer: Answer, pri
         usage=answer.usage,
         cost_nanousd=cost,
         cost_basis=basis,
+        price_version=table,
         http_status=200,
         provider_request_id=_clean(answer.provider_request_id),
         served_model=_clean(answer.model),
@@ -196,13 +197,14 @@ def error_json(failure: Failure) -> str:
     return orjson.dumps(body).decode()
 
 
-def _cost(deployment: Deployment, answer: Answer, price_of: PriceOf) -> tuple[int | None, CostBasis]:
+def _cost(deployment: Deployment, answer: Answer, price_of: PriceOf) -> tuple[int | None, CostBasis, str | None]:
+    """The cost, what it rests on, and the price table where one was used."""
     if answer.reported_cost_nanousd is not None:
-        return answer.reported_cost_nanousd, CostBasis.REPORTED
+        return answer.reported_cost_nanousd, CostBasis.REPORTED, None
     price = price_of(deployment, answer.usage, answer.service_tier) if answer.usage else None
     if price is None or answer.usage is None:
-        return None, CostBasis.UNKNOWN
-    return cost_nanousd(answer.usage, price), CostBasis.REPORTED
+        return None, CostBasis.UNKNOWN, None
+    return cost_nanousd(answer.usage, price), CostBasis.REPORTED, price.table
 
 
 def _clean(text: str | None) -> str | None:

@@ -223,13 +223,11 @@ class Engine:
         self.lanes[provider_of(job.queue)].done(job)
 
     def _end(self, job: ClaimedJob, settlement: Settlement, events: int = 0) -> None:
-        """Hand on a settlement, with what a waiting caller is to be told beside it."""
-        if job.reply_to is not None:
-            provider, model = self.deployment_names(job.route, job.route_index)
-            settlement = replace(
-                settlement, reply_to=job.reply_to, provider=provider, model=model, reason=job.moved_for or "",
-                events=events,
-            )  # fmt: skip
+        """Hand on a settlement, with the deployment's names and what a waiting caller is to be told beside it."""
+        provider, model = self.deployment_names(job.route, job.route_index)
+        settlement = replace(
+            settlement, provider=provider, model=model, reply_to=job.reply_to, reason=job.moved_for or "", events=events
+        )
         self._settle(settlement)
 
     def _cut_off(self, call: Call) -> Settlement:

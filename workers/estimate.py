@@ -4,13 +4,10 @@ Input is guessed from the size of the body, output from what the deployment wrot
 allows. Both learn from every answer, so that the sum over many calls is right although one call is not.
 """
 
-import re
-
 from providers.completion import Usage
 from providers.limit import Demand
+from router.request_bounds import allowed_tokens
 
-_ALLOWED = re.compile(rb'(?<!\\)"max_(?:completion_)?tokens"\s*:\s*(\d{1,9})\b')
-"""Not within a string: its quotation marks would be escaped."""
 _SHARE = 0.1
 _FIRST_BYTES_PER_TOKEN = 4.0
 _FIRST_OUTPUT_TOKENS = 256.0
@@ -40,9 +37,3 @@ class Estimate:
             self._bytes_per_token += _SHARE * (min(max(ratio, 0.1), 1_000.0) - self._bytes_per_token)
         before = float(usage.completion_tokens) if self._output_tokens is None else self._output_tokens
         self._output_tokens = before + _SHARE * (usage.completion_tokens - before)
-
-
-def allowed_tokens(body: bytes) -> int | None:
-    """The most output that a request allows; None where it does not say."""
-    found = _ALLOWED.search(body)
-    return int(found[1]) if found else None

@@ -15,7 +15,8 @@ from providers.failure import ErrorClass
 from router.outcome import AttemptOutcome, CostBasis
 from store.database import UNWRITABLE, Database, StoreUnavailable
 from store.finish import Finish, finish
-from store.settlement import Failed, Settlement
+from store.sealing import PLAIN, Sealer, answer_of
+from store.settlement import Completed, Failed, Settlement
 from workers.settings import WorkerSettings
 
 _RETRY_S = 0.5
@@ -31,8 +32,9 @@ Written = Callable[[Sequence[Settlement], Finish], None]
 class Finisher:
     """Takes settlements and writes them; one per process."""
 
-    def __init__(self, database: Database, settings: WorkerSettings, written: Written) -> None:
+    def __init__(self, database: Database, settings: WorkerSettings, written: Written, sealer: Sealer = PLAIN) -> None:
         self._database = database
+        self._sealer = sealer
         self._settings = settings
         self._written = written
         self._waiting: deque[Settlement] = deque()
@@ -93,9 +95,10 @@ class Finisher:
         return list(group.values())
 
     async def _write(self, group: Sequence[Settlement]) -> None:
+        stored = [self._sealed(each) for each in group] if self._sealer.is_on else group
         while True:
             try:
-                done = await self._database.write(finish, group)
+                done = await self._database.write(finish, stored)
                 break
             except StoreUnavailable as error:
                 _log.warning("%d ended attempts wait for the database: %s", len(group), error)
@@ -106,7 +109,13 @@ class Finisher:
             except Exception:
                 _log.exception("%d ended attempts could not be written; they are tried again", len(group))
                 await asyncio.sleep(_RETRY_S)
-        self._written(group, done)
+        self._written(group, _as_it_was(group, done) if self._sealer.is_on else done)
+
+    def _sealed(self, settlement: Settlement) -> Settlement:
+        match settlement.verdict:
+            case Completed(body):
+                return replace(settlement, verdict=Completed(self._sealer.seal(body, answer_of(settlement.job_id))))
+        return settlement
 
     async def _write_apart(self, group: Sequence[Settlement]) -> None:
         """Split a group that cannot be written, down to the row that is at fault; that one fails its job."""
@@ -126,8 +135,19 @@ class Finisher:
             usage=None,
             cost_nanousd=None,
             cost_basis=CostBasis.UNKNOWN,
+            price_version=None,
             error_class=ErrorClass.INTERNAL,
             provider_request_id=None,
             served_model=None,
         )
         await self._write([unwritable])
+
+
+def _as_it_was(group: Sequence[Settlement], done: Finish) -> Finish:
+    """What a sealed group did, with the answers as they are: whoever waits is told them."""
+    plain = {each.job_id: each.verdict for each in group}
+    ended = (
+        (replace(each, verdict=plain[each.job_id]) if isinstance(each.verdict, Completed) else each, state)
+        for each, state in done.ended
+    )
+    return replace(done, ended=tuple(ended))

@@ -19,6 +19,7 @@ from store.database import Database, StoreUnavailable
 from store.finish import Finish
 from store.ids import new_id
 from store.replies import Replies
+from store.sealing import PLAIN, Sealer
 from store.settlement import Settlement
 from store.signals import Control, Signals
 from store.submission import NewJob
@@ -49,6 +50,8 @@ class HandOffSettings:
     version: str = ""
     makes_calls: bool = True
     """Without it this process only chooses deployments and hands jobs out to the workers."""
+    sealer: Sealer = PLAIN
+    """Makes answers unreadable where they are stored."""
 
 
 class HandOff:
@@ -62,7 +65,7 @@ class HandOff:
         self._database = database
         self._signals = signals
         self._replier = Replier(replies)
-        self._finisher = Finisher(database, worker, self._written)
+        self._finisher = Finisher(database, worker, self._written, settings.sealer)
         self._calling = Calling(
             identity.id, settings.rules, database, replies, settings.state_url, self._finisher.add, worker.watch_ms
         )

@@ -49,6 +49,8 @@ class HandOuts:
         self._standing = standing
         self._slice_jobs = settings.slice_jobs
         self._windows = _windows(routes)
+        self._lost = next(map(batch_queue, routes.providers()), "")
+        """The queue of lines whose route is gone; any queue for batches."""
         self._wanted: set[str] = set()
         self._wake = asyncio.Event()
         self.redis_is_up = True
@@ -60,6 +62,11 @@ class HandOuts:
         """
         self._wanted.add(queue)
         self._wake.set()
+
+    def want_lines(self) -> None:
+        """Ask for a hand-out of waiting lines soon: those that pay for them have room again."""
+        if self._lost:
+            self.want(self._lost)
 
     def requeued(self, group: Sequence[Settlement], now_ms: int) -> None:
         """Ask for a hand-out of each job that these settlements queued again, once it is due."""
@@ -94,7 +101,7 @@ class HandOuts:
         try:
             await self._publisher.send(messages)
         except redis.RedisError as error:
-            self._lost(error)
+            self._went_away(error)
 
     async def resend(self, queue: str, now_ms: int, settled_ms: int) -> None:
         """Publish again what was published and never claimed.
@@ -118,10 +125,10 @@ class HandOuts:
             standing=self._standing,
             draw=random.random,
             slice_jobs=self._slice_jobs,
-            lost=next(map(batch_queue, self._routes.providers()), ""),
+            lost=self._lost,
         )
 
-    def _lost(self, error: redis.RedisError) -> None:
+    def _went_away(self, error: redis.RedisError) -> None:
         self.redis_is_up = False
         _log.warning("Redis is away (%s): workers poll the database until it is back", type(error).__name__)
 

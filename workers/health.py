@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from providers.completion import Answer
 from providers.failure import ErrorClass, Failure
-from providers.limit import MINUTE_MS, Limit, LimitReading, Measure
+from providers.limit import MINUTE_MS, LimitReading, Measure
 from router.breaker import BreakerPolicy
 from router.retry_budget import RetryBudget, RetryBudgetPolicy
 from router.routes import Deployment
@@ -39,6 +39,8 @@ _CREDENTIAL: dict[ErrorClass, tuple[Closed, int]] = {
 }
 _LITTLE_PERMILLE = 20
 _HEAR_MS = 200
+_HEAR_AGAIN_MS = 60_000
+"""Between two times that headers are passed on which tell nothing new, or tell no more what others told."""
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +97,7 @@ class Health:
                 self._served(gate, started_ms)
             case Failure(inexpressible=False):
                 self._failed(gate, reply, started_ms)
-        if reply is not None and reply.limits:
+        if isinstance(reply, Answer) or (reply is not None and reply.limits):
             self._read(gate, reply.limits, self._now_ms() - started_ms)
 
     def forget_quiet(self) -> None:
@@ -158,7 +160,7 @@ class Health:
             retry_after_ms=failure.retry_after_ms,
             per_minute=book.per_minute(now_ms),
             is_whole=book.started.is_whole(now_ms),
-            has_limits=bool(self._known(gate)),
+            has_limits=self._has_limits(gate),
         )
         self._limiter.refused(gate.scope, refusal)
 
@@ -177,29 +179,33 @@ class Health:
         book.closed(self._now_ms())
         self._limiter.close(scope, reason, for_ms)
 
-    def _known(self, gate: Gate) -> tuple[Limit, ...]:
-        """The limits of a gate's provider and deployment that are configured, or that headers told."""
-        told = self._limiter.states.get(gate.scope)
-        gauges = [each for each in (told.gauges if told else ()) if each.source is LimitSource.HEADER]
-        heard = [Limit(gauge.measure, gauge.amount, gauge.window_ms) for gauge in gauges]
+    def _has_limits(self, gate: Gate) -> bool:
+        """Whether a rate of a gate's provider or deployment is configured, or headers told one."""
         limits = (limit for each in gate.scopes[:2] for limit in each.limits)
-        configured = [limit for limit in limits if limit.measure is not Measure.PARALLEL]
-        return (*configured, *heard)
+        return bool(self._heard(gate)) or any(limit.measure is not Measure.PARALLEL for limit in limits)
+
+    def _heard(self, gate: Gate) -> dict[tuple[Measure, int], int]:
+        """The limits of a deployment that headers told."""
+        state = self._limiter.states.get(gate.scope)
+        gauges = state.gauges if state else ()
+        return {(each.measure, each.window_ms): each.amount for each in gauges if each.source is LimitSource.HEADER}
 
     def _read(self, gate: Gate, readings: tuple[LimitReading, ...], age_ms: int) -> None:
-        """Pass on what headers say, where it is new or where little is left."""
-        known = {(limit.measure, limit.window_ms): limit.amount for limit in self._known(gate)}
+        """Pass on what headers say: soon where it is new or little is left, else seldom, their silence as well."""
+        heard = self._heard(gate)
         configured = {(limit.measure, limit.window_ms) for each in gate.scopes[:2] for limit in each.limits}
-        news = [
-            each
-            for each in readings
-            if (_window(each) not in configured and each.limit and known.get(_window(each)) != each.limit)
-            or (each.remaining is not None and each.limit and each.remaining * 1_000 < each.limit * _LITTLE_PERMILLE)
-        ]
+        said = [each for each in readings if _window(each) not in configured or _is_little(each)]
+        is_news = any(_is_little(each) or (each.limit and heard.get(_window(each)) != each.limit) for each in said)
         book, now_ms = self.book(gate.deployment), self._now_ms()
-        if news and now_ms >= book.heard_at_ms + _HEAR_MS:
+        passed_ms = now_ms - book.heard_at_ms
+        if (is_news and passed_ms >= _HEAR_MS) or (heard and passed_ms >= _HEAR_AGAIN_MS):
             book.heard_at_ms = now_ms
-            self._limiter.learn(gate.scope, news, age_ms)
+            self._limiter.learn(gate.scope, said, age_ms)
+
+
+def _is_little(reading: LimitReading) -> bool:
+    limit, remaining = reading.limit or 0, reading.remaining
+    return remaining is not None and remaining * 1_000 < limit * _LITTLE_PERMILLE
 
 
 def _window(reading: LimitReading) -> tuple[Measure, int]:

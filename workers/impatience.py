@@ -11,9 +11,8 @@
 Pure but for the choice of the place, which is handed in.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from providers.failure import ErrorClass
 from router.routing import PATIENCE_MS, OnLimit
@@ -25,17 +24,6 @@ SINGLE_WAITS_MS = 250
 """How long a single job waits here rather than go to another deployment of its model."""
 LINE_WAITS_MS = 2_000
 
-CLASSES: Mapping[Closed, ErrorClass] = MappingProxyType(
-    {
-        Closed.RATE_LIMIT: ErrorClass.RATE_LIMIT,
-        Closed.FAILING: ErrorClass.OVERLOADED,
-        Closed.AUTH: ErrorClass.AUTH,
-        Closed.BILLING: ErrorClass.BILLING,
-        Closed.PAUSED: ErrorClass.OVERLOADED,
-        Closed.DRAINING: ErrorClass.OVERLOADED,
-    }
-)
-"""What a closure is called where failures are named."""
 _BROKEN = frozenset({Closed.FAILING, Closed.AUTH, Closed.BILLING})
 
 
@@ -79,7 +67,7 @@ class Waiting:
 
 def reason_of(binding: Binding | None) -> ErrorClass:
     """The error class of what keeps jobs waiting."""
-    return CLASSES[binding.closed] if binding and binding.closed else ErrorClass.RATE_LIMIT
+    return binding.closed.error_class if binding and binding.closed else ErrorClass.RATE_LIMIT
 
 
 def is_broken(binding: Binding | None) -> bool:

@@ -130,7 +130,7 @@ class Limiter:
         """Take permits for the first of these jobs. Never fails."""
         paused = next((each.scope for each in gate.scopes if self.live.state_of(each.scope) is Closed.PAUSED), None)
         if paused is not None:
-            return Grant(0, _AGAIN_MS, Binding(paused, None, Closed.PAUSED, 0, 0, _AGAIN_MS), is_probe=False)
+            return Grant(0, _AGAIN_MS, Binding(paused, None, Closed.PAUSED, 0, 0, _AGAIN_MS))
         demands = tuple(self._estimate(gate, job) if gate.counts_tokens else _NO_DEMAND for job in jobs)
         grant = await self._take(gate, demands, lines=lines)
         if gate.counts_tokens:
@@ -163,12 +163,12 @@ class Limiter:
         for each in gate.scopes:
             why, left_ms = self.closure(each.scope) or (None, 0)
             if left_ms:
-                return Grant(0, left_ms, Binding(each.scope, None, why, 0, 0, left_ms), is_probe=False)
+                return Grant(0, left_ms, Binding(each.scope, None, why, 0, 0, left_ms))
         running = tuple(self.running[each.scope] for each in gate.scopes)
         granted, wait_ms = self._here.take(
             gate.scopes, demands, now_ms, living=self.living, is_batch=lines, running=running
         )
-        return Grant(granted, wait_ms, None, is_probe=False)
+        return Grant(granted, wait_ms, None)
 
     def away(self, error: Exception) -> None:
         """Note that Redis could not be used."""

@@ -3,27 +3,40 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import orjson
 
+from providers.prices import PriceBook
+from router.batch_inspection import (
+    CONTENT_GONE,
+    EMPTY_FILE,
+    MOST_ERRORS,
+    Inspection,
+    line_too_long,
+    repeats,
+    too_many_lines,
+    unknown_model,
+)
+from router.batch_line import InputError, Request, parse_line
 from router.config import BatchLimits
 from router.routes import RouteTable
+from store.allowance import needs_prices
+from store.content_lines import Lines, LineTooLong, read_lines
 from store.contents import ContentMissing, FileContents
 from store.database import Database
 from store.keeping import KeptBatch, keep_on
+from store.key_rows import models_of
 from store.loading import Line, accept, cut_short, load_chunk, reject
-from workers.inspection import MOST_ERRORS, Inspection, repeats
-from workers.lines import InputError, LineTooLong, Request, parse_line, read_lines
-from workers.queues import batch_queue
+from store.sealing import PLAIN, CannotOpen, Damaged, Sealer, request_of
+from workers.line_plan import LinePlans
 from workers.settings import WorkerSettings
 
 _CHUNK_LINES = 512
 _CHUNK_BYTES = 8 << 20
 _MANY_LINES = 20_000
 _log = logging.getLogger(__name__)
-
-Lines = list[tuple[int, bytes]]
 
 
 class Loader:
@@ -34,15 +47,19 @@ class Loader:
         database: Database,
         contents: FileContents,
         routes: RouteTable,
+        prices: PriceBook,
         settings: WorkerSettings,
         worker_id: bytes,
         *,
         limits: BatchLimits,
         loaded: Callable[[str], None],
+        sealer: Sealer = PLAIN,
     ) -> None:
         self._database = database
+        self._sealer = sealer
         self._contents = contents
         self._routes = routes
+        self._prices = prices
         self._settings = settings
         self._worker_id = worker_id
         self._limits = limits
@@ -50,8 +67,11 @@ class Loader:
 
     async def validate(self, kept: KeptBatch) -> None:
         """Check the whole file; the batch is accepted or has failed afterwards."""
-        inspection = Inspection(kept.endpoint, self._unknown_model)
+        routes = self._routes.only(await self._database.read(models_of, kept.key_id))
+        inspection = Inspection(kept.endpoint, partial(unknown_model, routes=routes))
         errors = await self._inspect(kept, inspection)
+        if not errors and await self._database.read(needs_prices, kept):
+            errors = LinePlans(self._routes, self._prices).unpriced(inspection)
         if errors:
             in_order = sorted(errors, key=lambda error: error.line or 0)
             shown = [asdict(error) for error in in_order[:MOST_ERRORS]]
@@ -67,7 +87,7 @@ class Loader:
         """
         try:
             loaded = await self._load(kept)
-        except (ContentMissing, LineTooLong) as error:
+        except (ContentMissing, LineTooLong, Damaged) as error:  # a key that is missing may be had by another worker
             _log.error("batch %s: its input file cannot be read any more: %s", kept.id.hex(), type(error).__name__)
             loaded = 0
         if loaded is not None and loaded < kept.total:
@@ -78,7 +98,7 @@ class Loader:
     async def _load(self, kept: KeptBatch) -> int | None:
         """Return how many lines the file gave, None when another worker keeps the batch now."""
         slice_jobs = self._settings.slice_jobs * (2 if kept.total >= _MANY_LINES else 1)
-        queues: dict[str, str] = {}
+        plans = LinePlans(self._routes, self._prices)
         position = 0
         chunk: list[Line] = []
         chunk_bytes = 0
@@ -87,7 +107,7 @@ class Loader:
                 position += 1
                 if position <= kept.loaded:
                     continue
-                chunk.append(self._line(position, request, queues))
+                chunk.append(plans.line(position, request))
                 chunk_bytes += len(chunk[-1].body)
                 if len(chunk) >= _CHUNK_LINES or chunk_bytes >= _CHUNK_BYTES:
                     if not await self._write(kept, chunk, slice_jobs):
@@ -102,19 +122,17 @@ class Loader:
             async for lines in self._lines(kept):
                 await asyncio.to_thread(inspection.add, lines)
                 if inspection.total > self._limits.max_lines:
-                    message = (
-                        f"The file has more than {self._limits.max_lines} requests; split it over several batches."
-                    )
-                    return [InputError("too_many_tasks", None, message)]
+                    return [too_many_lines(self._limits.max_lines)]
                 if inspection.is_full or not await self._still_ours(kept):
                     return inspection.errors
         except LineTooLong as error:
-            message = f"This line is longer than {self._limits.max_line_bytes} bytes."
-            return [*inspection.errors, InputError("line_too_long", error.line, message)]
+            return [*inspection.errors, line_too_long(error.line, self._limits.max_line_bytes)]
         except ContentMissing:
-            return [InputError("invalid_file", None, "The content of the input file is not stored here any more.")]
+            return [CONTENT_GONE]
+        except CannotOpen as error:
+            return [InputError("invalid_file", None, str(error))]
         if not inspection.total:
-            return [InputError("empty_file", None, "The file holds no requests.")]
+            return [EMPTY_FILE]
         hashes = await asyncio.to_thread(inspection.repeated_hashes)
         return inspection.errors + (await self._repeats(kept, hashes) if hashes else [])
 
@@ -132,37 +150,20 @@ class Loader:
         return await self._database.write(keep_on, kept.id, self._worker_id, lease_ms)
 
     async def _write(self, kept: KeptBatch, chunk: list[Line], slice_jobs: int) -> bool:
+        stored = await asyncio.to_thread(self._sealed, chunk) if self._sealer.is_on else chunk
         ours = await self._still_ours(kept) and await self._database.write(
-            load_chunk, kept, self._worker_id, chunk, slice_jobs
+            load_chunk, kept, self._worker_id, stored, slice_jobs
         )
         if ours:
             for queue in {line.queue for line in chunk}:
                 self._loaded(queue)
         return ours
 
+    def _sealed(self, chunk: list[Line]) -> list[Line]:
+        return [replace(line, body=self._sealer.seal(line.body, request_of(line.id))) for line in chunk]
+
     def _lines(self, kept: KeptBatch) -> AsyncIterator[Lines]:
         return read_lines(self._contents.read(kept.input_file_id, chunk_bytes=1 << 18), self._limits.max_line_bytes)
-
-    def _line(self, number: int, request: Request, queues: dict[str, str]) -> Line:
-        if request.model not in queues:
-            route = self._routes.resolve(request.model)
-            # The route was there when the file was checked; without it the line fails when it is called.
-            provider = route.deployments[0].provider if route else self._routes.providers()[0]
-            queues[request.model] = batch_queue(provider)
-        body = orjson.dumps(request.body)
-        return Line(number, request.custom_id, request.model, queues[request.model], body, request.failover)
-
-    def _unknown_model(self, name: str) -> str | None:
-        if self._routes.resolve(name) is not None:
-            return None
-        return unknown_model(name, self._routes)
-
-
-def unknown_model(name: str, routes: RouteTable) -> str:
-    """Say that a model has no route, with the nearest names."""
-    nearest = " or ".join(routes.nearest(name))
-    hint = routes.advice(name) or (f"Did you mean {nearest}?" if nearest else "")
-    return f"The model {name[:200]!r} does not exist, or its provider has no key here. {hint}".rstrip()
 
 
 def _requests(lines: Lines, endpoint: str) -> list[Request]:

@@ -5,6 +5,7 @@ from providers.limit import Demand
 from providers.price import Price
 from providers.prices import PriceBook
 from router.cost import cost_nanousd
+from router.listed_price import listed_price
 from router.routes import Deployment
 from store.claim import ClaimedJob
 from workers.estimate import Estimate
@@ -18,9 +19,7 @@ class Pricing:
 
     def price(self, deployment: Deployment, usage: Usage, service_tier: str | None = None) -> Price | None:
         """The price of a call: the configuration's, else the price book's; None where neither knows it."""
-        return deployment.price or self._prices.price(
-            deployment.pricing_id, deployment.base_model, prompt_tokens=usage.prompt_tokens, service_tier=service_tier
-        )
+        return listed_price(self._prices, deployment, usage.prompt_tokens, service_tier)
 
     def cost(self, deployment: Deployment, usage: Usage, service_tier: str | None = None) -> int | None:
         """What a call costs, in nano-dollars; None where the price is not known."""

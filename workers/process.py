@@ -20,6 +20,7 @@ from store.database import Database
 from store.finish import Finish
 from store.ids import new_id
 from store.replies import Replies
+from store.sealing import PLAIN, Sealer
 from store.settlement import Settlement
 from store.signals import Signals
 from workers.actors import declare_actors
@@ -59,12 +60,16 @@ class WorkerDependencies:
     state_url: str
     pepper: bytes = field(repr=False)
     """The server's secret, from which webhook secrets come."""
+    other_peppers: tuple[bytes, ...] = field(default=(), kw_only=True, repr=False)
+    """Those that are accepted beside it while one follows the other."""
     limits: BatchLimits = field(default_factory=BatchLimits)
     settings: WorkerSettings = field(default_factory=WorkerSettings)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     queues: frozenset[str] | None = None
     """The queues to serve; None for all of the configuration."""
     version: str = ""
+    sealer: Sealer = PLAIN
+    """Makes bodies unreadable where they are stored. The one of `contents`, too."""
 
 
 async def run_worker(dependencies: WorkerDependencies, stop: asyncio.Event) -> None:
@@ -96,7 +101,7 @@ class WorkerProcess:
         self._queues = queues
         self._served = served
         self._signals = Signals(needs.state_url)
-        self._finisher = Finisher(database, settings, self._written)
+        self._finisher = Finisher(database, settings, self._written, needs.sealer)
         self._replies = Replies(needs.state_url)
         self._replier = Replier(self._replies)
         self._calling = Calling(
@@ -109,13 +114,25 @@ class WorkerProcess:
         self._hand_outs = hand_outs = HandOuts(
             database, self._publisher, routes, settings, self._calling.standings.offered
         )
-        self._claimer = Claimer(database, self._engine, identity, settings.lease_ms, hand_outs.want)
+        self._claimer = Claimer(database, self._engine, identity, settings.lease_ms, hand_outs.want, needs.sealer)
         loader = Loader(
-            database, needs.contents, routes, settings, worker_id, limits=needs.limits, loaded=hand_outs.want
+            database,
+            needs.contents,
+            routes,
+            needs.rules.prices,
+            settings,
+            worker_id,
+            limits=needs.limits,
+            loaded=hand_outs.want,
+            sealer=needs.sealer,
         )
-        writer = Writer(database, needs.contents, settings, worker_id)
+        writer = Writer(database, needs.contents, settings, worker_id, needs.sealer)
         self._deliveries = Deliveries(
-            database, needs.pepper, needs.webhooks, look_every_ms=settings.sweep_ms, version=needs.version
+            database,
+            (needs.pepper, *needs.other_peppers),
+            needs.webhooks,
+            look_every_ms=settings.sweep_ms,
+            version=needs.version,
         )
         self._keeper = Keeper(database, loader, writer, settings, worker_id, self._deliveries.look)
         self._renewer = Renewer(database, self._engine, self._finisher, settings, identity)
@@ -215,3 +232,5 @@ class WorkerProcess:
             self._keeper.look()
         if done.to_send:
             self._deliveries.look()
+        if done.gave_back:
+            self._hand_outs.want_lines()

@@ -7,19 +7,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-import orjson
 from dramatiq import Message
 
 from store.keyspace import EPOCH, queue_list, queue_messages
 from store.messages import JobsMessage
 from store.messages import Message as HandedOut
 from workers.broker import LanewayBroker
+from workers.message import PUBLISHED_AT, RUN, RUN_SLICE, read_message
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-RUN = "run"
-RUN_SLICE = "run_slice"
 _log = logging.getLogger(__name__)
 
 
@@ -66,11 +64,12 @@ class Publisher:
         data = self._broker.client.hget(queue_messages(queue), head) if head else None
         if data is None:
             return None
-        return int(orjson.loads(bytes(data))["options"].get("published_at_ms", 0))  # type: ignore[arg-type]
+        message = read_message(bytes(data), queue)  # type: ignore[arg-type]
+        return None if message is None else int(message.options.get(PUBLISHED_AT, 0))
 
 
 def _encode(message: HandedOut) -> Message[None]:
-    options = {"published_at_ms": message.published_at_ms}
+    options = {PUBLISHED_AT: message.published_at_ms}
     if isinstance(message, JobsMessage):
         ids = [job_id.hex() for job_id in message.job_ids]
         return Message(queue_name=message.queue, actor_name=RUN, args=(ids,), kwargs={}, options=options)

@@ -8,13 +8,11 @@ import random
 from collections.abc import Callable, Sequence
 
 from providers.completion import Usage
-from providers.failure import ErrorClass
-from router.choice import Chosen, choose, places
+from router.choice import Chosen, choose, moved_for, places
 from router.routes import Deployment, Route
 from router.routing import FailoverPolicy
 from router.scope import Scope, provider_scope
 from router.standing import Closed, Standing
-from workers.impatience import CLASSES
 from workers.limiter import Limiter
 
 _TYPICAL = Usage(prompt_tokens=1_000, completion_tokens=500)
@@ -58,23 +56,13 @@ class Standings:
 
     def send_to(self, route: Route, policy: FailoverPolicy | None) -> Chosen:
         """Choose the place that a new job goes to first."""
-        place = self.choose(route, policy) or 0
-        preferred = route.deployments[0]
-        if place == 0 or len(route.deployments) == 1:
-            return Chosen(place)
-        closed = self.of(preferred).closed
-        elsewhere = route.deployments[place]
-        if closed is None and elsewhere.step == preferred.step:
-            return Chosen(place)  # that is how its deployments share the work
-        return Chosen(place, ErrorClass.RATE_LIMIT if closed is None else CLASSES[closed])
+        among, draw = places(route, tried=0, policy=policy or route.failover, after=None), random.random()
+        place = self.choose(route, among, draw) or 0
+        return Chosen(place, moved_for(route, place, among, self.of, draw=draw))
 
-    def choose(
-        self, route: Route, policy: FailoverPolicy | None = None, *, among: Sequence[int] | None = None
-    ) -> int | None:
-        """Choose a place of a route for a job that can start now, `among` these or all that a new job may go to."""
-        if among is None:
-            among = places(route, tried=0, policy=policy or route.failover, after=None)
-        place = choose(route, among, self.offered, draw=random.random())
+    def choose(self, route: Route, among: Sequence[int], draw: float) -> int | None:
+        """Choose one of these places of a route for a job that can start now; `draw` is as for `router.choice`."""
+        place = choose(route, among, self.offered, draw=draw)
         if place is not None and len(among) > 1 and self.of(route.at(place)).closed is not None:
             self._probed_at_ms[route.at(place).scope] = self._now_ms() - _PROBE_OFFER_MS - 1  # this job is the probe
         return place

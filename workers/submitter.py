@@ -10,12 +10,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 
 from store.database import Database, StoreUnavailable
 from store.messages import JobsMessage
+from store.sealing import PLAIN, Sealer, request_of
 from store.submission import HandOver, NewJob, Outcome, Submission, Submitted, submit
 from workers.handoff import HandOff
 from workers.publisher import Publisher
@@ -37,8 +38,9 @@ class _Waiting:
 class Submitter:
     """Takes jobs into the database and to the queues; one per API process."""
 
-    def __init__(self, database: Database, publisher: Publisher, hand_off: HandOff) -> None:
+    def __init__(self, database: Database, publisher: Publisher, hand_off: HandOff, sealer: Sealer = PLAIN) -> None:
         self._database = database
+        self._sealer = sealer
         self._hand_off = hand_off
         self._publisher = publisher
         self._waiting: list[_Waiting] = []
@@ -97,7 +99,8 @@ class Submitter:
     async def _write(self, group: Sequence[_Waiting]) -> None:
         marked = time.monotonic() >= self._silent_until_s
         jobs, hand_over = [each.new for each in group], self._hand_over(group)
-        outcomes = await self._database.write(submit, jobs, marked=marked, hand_over=hand_over)
+        stored = [self._sealed(new) for new in jobs] if self._sealer.is_on else jobs
+        outcomes = await self._database.write(submit, stored, marked=marked, hand_over=hand_over)
         loop = asyncio.get_running_loop()
         published: asyncio.Future[bool] = loop.create_future()
         known: asyncio.Future[bool] = loop.create_future()
@@ -120,7 +123,11 @@ class Submitter:
             return
         self._hand_off.give_back(waiting.new)
         if isinstance(outcome, Submitted) and outcome.claimed is not None:
-            self._hand_off.start(outcome.claimed)
+            claimed = outcome.claimed
+            self._hand_off.start(replace(claimed, body=waiting.new.body) if self._sealer.is_on else claimed)
+
+    def _sealed(self, new: NewJob) -> NewJob:
+        return replace(new, body=self._sealer.seal(new.body, request_of(new.id)))
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         for each in group:

@@ -16,13 +16,15 @@ import redis
 from providers.failure import ErrorClass
 from store.closing import begin_expiry, close_lines, closing_batches, cut_lines, expire_jobs
 from store.contents import FileContents
+from store.cost_caps import forget_caps
 from store.database import Database, StoreUnavailable
 from store.epoch import enter_epoch, known_epoch
 from store.files import contents_removed, file_contents_to_remove
 from store.handout import busy_queues
 from store.idempotency import purge_keys
 from store.leases import forget_workers, rescue
-from store.retention import purge_bodies, purge_ephemeral
+from store.pauses import go_on, may_go_on
+from store.retention import PurgePlace, purge_bodies, purge_ephemeral
 from store.signals import Signals
 from workers.claimer import Claimer
 from workers.engine import Engine
@@ -31,6 +33,9 @@ from workers.publisher import Publisher
 from workers.replier import Replier
 from workers.settings import WorkerSettings
 
+_PURGE_STEPS = 20
+"""Of 500 bodies each, in transactions of their own: nobody waits long for the write lock."""
+_WIPE_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +70,8 @@ class Sweeper:
         # Live workers may not have renewed for as long as the database was away: they go first, also after our start.
         self._rescue_from_s = time.monotonic() + settings.renew_ms / 1000
         self._wake = asyncio.Event()
+        self._purging: PurgePlace | None = None
+        self._wipe_from_s = 0.0
         self.last_ok_s: float | None = None
         """Monotonic seconds of the last sweep without an error; None before the first."""
 
@@ -85,7 +92,8 @@ class Sweeper:
     async def sweep(self) -> bool:
         """Do every step once; returns whether all went well."""
         steps: tuple[Callable[[], Awaitable[None]], ...] = (
-            self._look_at_redis, self._rescue, self._expire, self._close, self._hand_out, self._resend, self._tidy,
+            self._look_at_redis, self._rescue, self._expire, self._close, self._go_on, self._hand_out, self._resend,
+            self._tidy,
         )  # fmt: skip
         results = [await self._step(step) for step in steps]
         self._parts.look_at_deliveries()
@@ -150,6 +158,12 @@ class Sweeper:
                 asyncio.get_running_loop().call_later(self._settings.closing_grace_ms / 1000, self.look)
             self._parts.look_at_batches()
 
+    async def _go_on(self) -> None:
+        """Resume the batches whose budgets have room again."""
+        if batch_ids := await self._parts.database.read(may_go_on):
+            await self._parts.database.write(go_on, batch_ids)
+            _log.info("%d batches go on: their budgets have room again", len(batch_ids))
+
     async def _hand_out(self) -> None:
         await self._parts.hand_outs.hand_out(sorted(await self._parts.database.read(busy_queues)))
 
@@ -164,11 +178,29 @@ class Sweeper:
         """Delete bodies whose time is over, and the bytes of files that are gone for their owner."""
         database, contents = self._parts.database, self._parts.contents
         await database.write(forget_workers)
-        await database.write(purge_bodies, self._settings.keep_content_ms)
-        await database.write(purge_ephemeral, self._settings.keep_content_ms)
         await database.write(purge_keys)
+        await database.write(forget_caps)
+        has_purged = await self._purge()
         gone = await database.read(file_contents_to_remove)
         for file_id in gone:
             await contents.remove(file_id)
         if gone:
             await database.write(contents_removed, gone)
+        if has_purged or time.monotonic() >= self._wipe_from_s:
+            # What the API deleted once it was answered is in the database's log until then, too.
+            self._wipe_from_s = time.monotonic() + _WIPE_EVERY_S if await database.wipe_log() else 0.0
+
+    async def _purge(self) -> bool:
+        """Delete bodies whose time is over; returns whether there were any."""
+        database, keep_ms = self._parts.database, self._settings.keep_content_ms
+        has_purged = False
+        for _ in range(_PURGE_STEPS):
+            self._purging = await database.write(purge_bodies, keep_ms, self._purging)
+            if self._purging is None:
+                break
+            has_purged = True
+        for _ in range(_PURGE_STEPS):
+            if not await database.write(purge_ephemeral, keep_ms):
+                break
+            has_purged = True
+        return has_purged

@@ -5,6 +5,7 @@ public only when all of it is stored, in the same transaction that ends the batc
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 
@@ -15,6 +16,7 @@ from store.database import Database
 from store.ids import Prefix, new_id, public_id
 from store.keeping import KeptBatch, keep_on
 from store.output import EndedLine, OutputFiles, WrittenFile, publish_output, read_ended_lines
+from store.sealing import PLAIN, Damaged, Sealer, answer_of
 from workers.settings import WorkerSettings
 
 _PAGE_LINES = 256
@@ -32,8 +34,16 @@ class LostBatch(Exception):
 class Writer:
     """Writes the files of batches that this worker keeps."""
 
-    def __init__(self, database: Database, contents: FileContents, settings: WorkerSettings, worker_id: bytes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        contents: FileContents,
+        settings: WorkerSettings,
+        worker_id: bytes,
+        sealer: Sealer = PLAIN,
+    ) -> None:
         self._database = database
+        self._sealer = sealer
         self._contents = contents
         self._settings = settings
         self._worker_id = worker_id
@@ -72,9 +82,20 @@ class Writer:
             after = page[-1].number
             chosen = [line for line in page if (line.state == JobState.COMPLETED) is completed]
             if chosen:
-                yield b"".join(output_line(line) for line in chosen)
+                yield b"".join(output_line(self._opened(line)) for line in chosen)
             if not await self._database.write(keep_on, kept.id, self._worker_id, self._settings.keeper_lease_ms):
                 raise LostBatch
+
+    def _opened(self, line: EndedLine) -> EndedLine:
+        """Read a sealed answer. Raises KeyMissing: a worker that has the key takes the batch when the lease is over."""
+        if line.body is None:
+            return line
+        try:
+            body = self._sealer.open(line.body, answer_of(line.job_id))
+        except Damaged as error:
+            said = orjson.dumps({"code": ErrorClass.INTERNAL, "message": str(error)}).decode()
+            return replace(line, body=None, error_json=said)
+        return line if body is line.body else replace(line, body=body)
 
 
 def output_line(line: EndedLine) -> bytes:

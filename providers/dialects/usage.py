@@ -29,9 +29,10 @@ def read_usage(usage: Any) -> Usage | None:
     if reasoning and usage.get("total_tokens") == prompt + completion + reasoning:
         completion += reasoning
     cached = _count(inputs.get("cached_tokens")) or _first_count(usage, _CACHED_OUTSIDE)
-    written = _first_count(inputs, _CACHE_WRITES)
     cached = min(cached, prompt)
-    return Usage(prompt, completion, cached, min(written, prompt - cached), min(reasoning, completion))
+    written = min(_first_count(inputs, _CACHE_WRITES), prompt - cached)
+    for_an_hour = min(_count(inputs.get("cache_write_1h_tokens")) or 0, written)
+    return Usage(prompt, completion, cached, written, min(reasoning, completion), for_an_hour)
 
 
 def reported_cost_nanousd(usage: Any) -> int | None:

@@ -1,6 +1,8 @@
 -- The learned limit of requests a minute, where nobody tells one: additive growth is by time, a refusal cuts it.
--- {amount, ceiling, at, cut_at, refused_at, seen, is_guess}; amounts may be fractions. `seen` is what was accepted in the
--- minute before the last cut: the same figure twice is the limit itself. A guess is made from less than a minute.
+-- {amount, ceiling, at, cut_at, refused_at, seen, is_guess, is_burst}; amounts may be fractions. `seen` is what was accepted
+-- in the minute before the last cut: the same figure twice is the limit itself. A guess is made from the pace of less than
+-- a minute. Where nothing at all is taken after it, the provider counts by the minute and a burst used that up: the pace so
+-- far, which falls while all is refused, then comes down to what such a minute takes.
 
 local LEAST_SEEN = 20 -- fewer accepted calls say nothing of a limit: that refusal only closes
 local CUT_EVERY_MS = 5000
@@ -12,6 +14,7 @@ local MOST_UNUSED = 2 -- it grows to this multiple of what was ever shown to wor
 local LEAST_CUT = 0.8 -- while the rate still rises, the last minute's average is far below it
 local GUESS = 1.25 -- a second: a guess is left behind quickly, until it is refused
 local MOST_GUESS = 1e9
+local BURST_STRIKES = 3 -- refusals one after the other, some 3 s of them, that tell a burst from a crowd
 local SAME, AT_LIMIT = 0.2, 0.96 -- two figures that differ by less are the same; what is then left of it
 
 local function grow(state, now)
@@ -35,10 +38,25 @@ local function grow(state, now)
   learned.at = now
 end
 
--- A refusal: learn the limit from what was accepted in the last minute. While all is refused there is nothing to learn.
--- Before a whole minute is known, `accepted` is the pace so far.
-local function cut(state, now, accepted, all_refused, is_whole)
+-- Everything is refused since the guess: see above. Later on there is nothing to learn from that.
+local function come_down(learned, now, accepted, strikes)
+  if learned.is_guess and strikes >= BURST_STRIKES then
+    learned.is_guess, learned.is_burst, learned.seen = false, true, nil
+  end
+  if learned.is_burst then
+    learned.amount = math.max(1, math.min(learned.amount, accepted))
+    learned.ceiling, learned.at, learned.cut_at, learned.refused_at = learned.amount, now, now, now
+  end
+end
+
+-- A refusal: learn the limit from what was accepted in the last minute. `strikes` are refusals with nothing accepted
+-- between them. Before a whole minute is known, `accepted` is the pace so far.
+local function cut(state, now, accepted, all_refused, strikes, is_whole)
   local learned = state.learned
+  if learned and all_refused and (learned.is_guess or learned.is_burst) then
+    come_down(learned, now, accepted, strikes)
+    return
+  end
   if not learned or learned.is_guess then
     if accepted >= LEAST_SEEN and not all_refused then
       state.learned = {
@@ -49,7 +67,7 @@ local function cut(state, now, accepted, all_refused, is_whole)
     return
   end
   grow(state, now)
-  learned.refused_at = now
+  learned.refused_at, learned.is_burst = now, nil
   if all_refused or accepted < 1 or now - learned.cut_at < CUT_EVERY_MS then
     return
   end

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 from providers.limit import MINUTE_MS, Demand, Limit, LimitReading, Measure
-from router.scope import Scope, ScopeLimits, read_scope
+from router.scope import Scope, ScopeLimits
 from router.standing import Closed
-from store.keyspace import LIMIT_SCOPES, limit_reports, limit_running, limit_state
+from store.keyspace import limit_reports, limit_running, limit_state
 from store.limits.permit import MOST_DEMANDS, Ask, Binding, Grant
 from store.limits.refusal import Refusal
 from store.limits.scope_state import Gauge, LimitSource, Report, ScopeState
@@ -78,7 +78,10 @@ class LimitStore:
         await self._run("settle", [limit_state(each.scope) for each in scopes], argument)
 
     async def learn(self, scope: Scope, readings: Sequence[LimitReading], age_ms: int) -> None:
-        """Learn what headers said, `age_ms` ago: limits, in force where none is set, and how much is left at most."""
+        """Learn what one answer's headers said, `age_ms` ago: limits, in force where none is set, and what is left.
+
+        What was told before and is not among the readings is forgotten, when no answer tells it for ten minutes.
+        """
         argument = {"age_ms": age_ms, "readings": [_reading(each) for each in readings]}
         await self._run("learn", [limit_state(scope)], argument)
 
@@ -115,12 +118,6 @@ class LimitStore:
         """Return the states of these scopes, given the limits that are set for them. Writes nothing."""
         return await self._states(scopes, {})
 
-    async def scopes(self) -> list[Scope]:
-        """The scopes that some process reported in the last hour, in no order."""
-        async with asyncio.timeout(_ANSWER_S):
-            names: list[Any] = await self._redis.zrange(LIMIT_SCOPES, 0, -1)
-        return [read_scope(name.decode()) for name in names]
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
@@ -131,12 +128,12 @@ class LimitStore:
         if not scopes:
             return {}
         rows = [
-            {"name": str(scope), "limits": _limits(limits), "known": self._known[scope]}
+            {"limits": _limits(limits), "known": self._known[scope]}
             | ({"report": _report(ours[scope])} if scope in ours else {})
             for scope, limits in scopes.items()
         ]
         keys = [key(scope) for scope in scopes for key in (limit_state, limit_running, limit_reports)]
-        answer = await self._run("report", [LIMIT_SCOPES, *keys], {"generation": self._generation, "scopes": rows})
+        answer = await self._run("report", keys, {"generation": self._generation, "scopes": rows})
         return {scope: _state(scope, said) for scope, said in zip(scopes, orjson.loads(answer), strict=True)}
 
     async def _run(self, name: str, keys: list[str], argument: dict[str, Any]) -> Any:
@@ -177,7 +174,6 @@ def _grant(said: dict[str, Any], scopes: list[Scope]) -> Grant:
         granted=said["granted"],
         wait_ms=int(said["wait_ms"]),
         binding=_binding(binding, scopes) if binding else None,
-        is_probe=said["is_probe"],
         unseeded=tuple((scopes[i], Limit(Measure(m), int(amount), int(window))) for i, m, amount, window in unseeded),
     )
 

@@ -50,7 +50,5 @@ class Grant:
     """When to ask again for the next one: 1 to 1,000, or until a closed scope opens; 0 when all were granted."""
     binding: Binding | None
     """What stands in the way of the next one; None when all were granted, or a counted window is not seeded."""
-    is_probe: bool
-    """The one granted call finds out whether a closed scope is open again."""
     unseeded: tuple[tuple[Scope, Limit], ...] = ()
     """Counted windows that Redis knows nothing of: nothing is granted until `seed` tells what was used in them."""

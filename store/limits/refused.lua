@@ -14,7 +14,7 @@ if wait == cjson.null or wait <= 0 then
 end
 if not asked.has_limits then
   local accepted = asked.per_minute + total_of_reports(KEYS[2], now, asked.process).per_minute
-  cut(state, now, accepted, was_shut or closure.strikes > 1, asked.is_whole)
+  cut(state, now, accepted, was_shut or closure.strikes > 1, closure.strikes, asked.is_whole)
 end
 shut(closure, now, 'rate_limit', wait)
 save(KEYS[1], state)

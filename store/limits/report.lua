@@ -1,22 +1,18 @@
--- Write this process's reports and read the scopes' states. KEYS: the list of scopes heard of, then per scope its
--- state, its hash of running calls, its reports. ARGV[1]: JSON {now, process, generation,
--- scopes: [{name, limits, report: [in_flight, waiting, per_minute, us or -1], known}]};
--- a scope without `report` is only read..
+-- Write this process's reports and read the scopes' states. KEYS: per scope its state, its hash of running calls, its
+-- reports. ARGV[1]: JSON {now, process, generation,
+-- scopes: [{limits, report: [in_flight, waiting, per_minute, us or -1], known}]}; a scope without `report` is only read.
 -- Returns JSON: per scope {closed, closed_for, is_probing, strikes, gauges: [[measure, window_ms, amount, used,
 -- wait_ms, source]], in_flight, waiting, per_minute, us}.
-
-local HEARD_OF_MS = 3600000
 
 local asked = cjson.decode(ARGV[1])
 local now = clock(asked.now)
 
 local function note(i, scope)
   local report = scope.report
-  write_report(KEYS[3 * i + 1], asked.process, report, now)
-  redis.call('ZADD', KEYS[1], now, scope.name)
+  write_report(KEYS[3 * i], asked.process, report, now)
   for _, limit in ipairs(scope.limits) do
     if limit[1] == 'parallel' then
-      note_running(KEYS[3 * i], asked, {running = report[1], known = scope.known}, 0, now)
+      note_running(KEYS[3 * i - 1], asked, {running = report[1], known = scope.known}, 0, now)
     end
   end
 end
@@ -24,7 +20,7 @@ end
 local function gauge(i, state, limit)
   local used, wait = 0, 0
   if limit.measure == 'parallel' then
-    used = count_running(KEYS[3 * i], now, false)
+    used = count_running(KEYS[3 * i - 1], now, false)
     wait = used >= limit.amount and 100 or 0
   elseif is_counted(limit) then
     local tally = window_tally(state, limit, now)
@@ -40,8 +36,8 @@ local function gauge(i, state, limit)
 end
 
 local function read(i, scope)
-  local state = load(KEYS[3 * i - 1])
-  local found = total_of_reports(KEYS[3 * i + 1], now)
+  local state = load(KEYS[3 * i - 2])
+  local found = total_of_reports(KEYS[3 * i], now)
   local closure = state.closure
   if closure and is_shut(closure, now) then
     found.closed, found.closed_for = closure.reason, closed_for(closure, now)
@@ -55,16 +51,11 @@ local function read(i, scope)
   return found
 end
 
-local answers, is_report = {}, false
+local answers = {}
 for i, scope in ipairs(asked.scopes) do
   if scope.report then
     note(i, scope)
-    is_report = true
   end
   answers[i] = read(i, scope)
-end
-if is_report then
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - HEARD_OF_MS)
-  redis.call('PEXPIRE', KEYS[1], HEARD_OF_MS)
 end
 return cjson.encode(answers)

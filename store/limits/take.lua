@@ -1,7 +1,7 @@
 -- Take permits for the longest prefix of the waiting calls that every bucket of every scope allows.
 -- KEYS: per scope its state and its hash of running calls. ARGV[1]: JSON {now, process, generation, is_batch,
 -- demands: [[input, output, nanousd]], scopes: [{limits: [[measure, amount, window_ms]], running, known}]}.
--- Returns JSON {granted, wait_ms, is_probe, binding: {scope, measure, closed, amount, used_permille, wait_ms},
+-- Returns JSON {granted, wait_ms, binding: {scope, measure, closed, amount, used_permille, wait_ms},
 -- unseeded: [[scope, measure, amount, window_ms]]}; scopes are counted from 0.
 
 local SEED_WAIT_MS, SLOT_WAIT_MS, URGENT_GRACE_MS, LONGEST_WAIT_MS = 50, 100, 25, 1000
@@ -153,7 +153,7 @@ for i, scope in ipairs(ask.scopes) do
   end
 end
 
-local answer = {granted = 0, wait_ms = 0, is_probe = false}
+local answer = {granted = 0, wait_ms = 0}
 local out = shut_out()
 if out then
   answer.wait_ms, answer.binding = out.wait_ms, out
@@ -163,11 +163,11 @@ else
   local most = is_probe and math.min(1, #demands) or #demands
   local granted, refuser, wait = grant(most)
   remember(granted)
-  answer.granted, answer.is_probe = granted, is_probe and granted == 1
+  answer.granted = granted
   if not is_batch then
     mark_urgent(refuser, wait)
   end
-  if answer.is_probe then
+  if is_probe and granted == 1 then
     for _, state in ipairs(states) do
       if state.closure and state.closure.probing then
         state.closure.next = now + probe_gap(state.closure)

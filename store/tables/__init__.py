@@ -5,9 +5,10 @@ from typing import Any, cast
 from sqlalchemy import Row, Table
 from sqlmodel import SQLModel
 
-from store.tables.account import Idempotency, Key, Ledger, Override
+from store.tables.account import Idempotency, Key, KeySecret, Override, Team
 from store.tables.batch import Batch, File, FileChunk
 from store.tables.job import Attempt, Job, Payload, Result, Slice
+from store.tables.money import Audit, Budget, Ledger, Spend
 from store.tables.signal import Delivery, DeliveryTry, Event, Fact, WebhookEndpoint, WorkerSeen
 
 metadata = SQLModel.metadata
@@ -28,8 +29,13 @@ result = _core(Result)
 batch = _core(Batch)
 file = _core(File)
 file_chunk = _core(FileChunk)
+team = _core(Team)
 key = _core(Key)
+key_secret = _core(KeySecret)
 ledger = _core(Ledger)
+spend = _core(Spend)
+budget = _core(Budget)
+audit = _core(Audit)
 idempotency = _core(Idempotency)
 override = _core(Override)
 event = _core(Event)

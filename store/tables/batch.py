@@ -15,9 +15,11 @@ class Batch(SQLModel, table=True):
     __table_args__ = (
         Index("batch_of_key", "key_id", "id"),
         Index("batch_open", "status", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        Index("batch_bodies", "key_id", "created_at_ms",
+              sqlite_where=text("bodies_purged_at_ms IS NULL"), postgresql_where=text("bodies_purged_at_ms IS NULL")),
         Index("batch_turn", "key_id", "handed_out_at_ms", "id",
-              sqlite_where=text("status = 'in_progress' AND closing IS NULL"),
-              postgresql_where=text("status = 'in_progress' AND closing IS NULL")),
+              sqlite_where=text("status = 'in_progress' AND closing IS NULL AND paused_for IS NULL"),
+              postgresql_where=text("status = 'in_progress' AND closing IS NULL AND paused_for IS NULL")),
     )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
@@ -34,6 +36,13 @@ class Batch(SQLModel, table=True):
     metadata_json: str = Field(default="{}", sa_type=Text)
     errors_json: str | None = optional_text()  # validation errors: [{code, line, message, param}]
     output_expires_after_s: int | None = optional_big()  # counted from the output file's creation
+    tags_json: str | None = optional_text()  # tags of all its lines, sorted; null = none
+    paused_for: str | None = Field(default=None, max_length=16)  # router.budget.PauseReason; null = it runs
+    paused_at_ms: int | None = optional_big()
+    paused_by: str | None = optional_text()  # the payer whose budget is used up; null for other reasons
+    needs_nanousd: int | None = optional_big()  # what its next line would set aside from that budget
+    pauses: int = big()  # how often it was paused: an event each
+    max_cost_nanousd: int | None = optional_big()  # its cost cap; while it is open the budget of its payer holds to it
     total: int = big()  # lines; known once validated
     loaded: int = big()  # lines that have a job row
     completed: int = big()

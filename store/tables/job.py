@@ -35,11 +35,17 @@ class Job(SQLModel, table=True):
               postgresql_where=text("batch_id IS NULL AND state IN ('queued', 'in_progress')")),
         Index("job_of_key", "key_id", "id", sqlite_where=text("batch_id IS NULL"),
               postgresql_where=text("batch_id IS NULL")),
+        Index("job_reserved", "key_id", sqlite_where=text("reserved_nanousd <> 0"),
+              postgresql_where=text("reserved_nanousd <> 0")),
         Index("job_unanswered", "body_hash", sqlite_where=text("body_hash IS NOT NULL"),
               postgresql_where=text("body_hash IS NOT NULL")),
         Index("job_bodies", "ephemeral", "finished_at_ms",
-              sqlite_where=text("batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL"),
-              postgresql_where=text("batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL")),
+              sqlite_where=text("batch_id IS NULL AND ephemeral > 0 AND ephemeral < 4 AND finished_at_ms IS NOT NULL"),
+              postgresql_where=text("batch_id IS NULL AND ephemeral > 0 AND ephemeral < 4"
+                                    " AND finished_at_ms IS NOT NULL")),
+        Index("job_kept", "ephemeral", "key_id", "finished_at_ms",
+              sqlite_where=text("batch_id IS NULL AND ephemeral = 0 AND finished_at_ms IS NOT NULL"),
+              postgresql_where=text("batch_id IS NULL AND ephemeral = 0 AND finished_at_ms IS NOT NULL")),
     )  # fmt: skip
 
     id: bytes = id_(primary_key=True)
@@ -71,7 +77,9 @@ class Job(SQLModel, table=True):
     published_at_ms: int | None = optional_big()  # single jobs: last publish; null = to be published
     publish_n: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     cancel_requested_at_ms: int | None = optional_big()
-    reserved_nanousd: int = big()  # set aside from budgets while it runs
+    reserved_nanousd: int = big()  # set aside from budgets until it ends
+    estimate_nanousd: int | None = optional_big()  # what it may cost; null = its price is not known
+    tags_json: str | None = optional_text()  # tags of the request and of its key, sorted; null = none
     cost_nanousd: int = big()  # sum of its attempts' known costs
     metadata_json: str | None = optional_text()  # the caller's own pairs
     stream: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # 1: the caller wants the answer in events
@@ -119,10 +127,12 @@ class Slice(SQLModel, table=True):
     queue: str = Field(sa_type=Text)  # planned when loaded, settled at hand-out
     jobs: int = 0  # how many lines it holds
     failover: str | None = Field(default=None, max_length=16)  # of all its lines; see Job
+    moved_for: str | None = Field(default=None, max_length=32)  # of all its lines, settled at hand-out; see Job
     published_at_ms: int | None = optional_big()  # null = waiting in SQL for room at a deployment of its route
     publish_n: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     claimed_at_ms: int | None = optional_big()  # once set, its lines are on their own
-    reserved_nanousd: int = big()
+    estimate_nanousd: int | None = optional_big()  # of all its lines; null = one of them has no known price
+    reserved_nanousd: int = big()  # set aside at hand-out; the claim moves it to the lines
 
 
 class Attempt(SQLModel, table=True):

@@ -10,12 +10,13 @@ class Event(SQLModel, table=True):
     """Something that happened to a job or a batch, committed together with it."""
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("object_id", "type", name="event_once"),)
+    __table_args__ = (UniqueConstraint("object_id", "type", "n", name="event_once"),)
 
     id: bytes = id_(primary_key=True)
     key_id: bytes = id_()
     object_id: bytes = id_()  # the job or batch
     type: str = Field(max_length=64)  # e.g. batch.completed
+    n: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # counts what may come again: batch.paused
     created_at_ms: int = big()
 
 

@@ -65,13 +65,13 @@ class Caller:
 
     async def batch(self, batch_id: bytes) -> BatchRow:
         """Read a batch."""
-        found = await self.database.read(get_batch, MASTER_KEY_ID, batch_id)
+        found = await self.database.read(get_batch, (MASTER_KEY_ID,), batch_id)
         assert found is not None
         return found
 
     async def cancel(self, batch_id: bytes) -> Any:
         """Ask for a batch's cancellation."""
-        answer = await self.database.write(request_cancel, MASTER_KEY_ID, batch_id)
+        answer = await self.database.write(request_cancel, (MASTER_KEY_ID,), batch_id)
         await self.signals.batches_changed()
         return answer
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,17 @@ MakeStand = Callable[..., Stand]
 
 ON_BOTH = pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.full)])
 """SQLite in every run, PostgreSQL in the full one."""
+
+
+_LONGEST = ("test_zoo.py", "test_provider_faults.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests before the others of this folder: at the end one process would be left alone with them."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    ours.sort(key=lambda item: item.path.name not in _LONGEST)
+    in_order = iter(ours)
+    items[:] = [next(in_order) if item.path.parent == Path(__file__).parent else item for item in items]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ sabotage that must turn it red.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -14,12 +14,14 @@ import store.limits.script
 import workers.claimer
 import workers.gate
 import workers.sweeper
+from router.budget import Payer
 from router.lifecycle import JOB_ACTIVE, JobState
 from router.outcome import AttemptOutcome
 from router.retry_budget import RetryBudget
 from router.scope import Scope
 from router.standing import Closed
 from router.turns import Turns
+from store.budgets import Budgets
 from store.claim import Claimant, ClaimedJob
 from store.leases import Rescue
 from store.limits import Refusal
@@ -148,6 +150,11 @@ def _incr_slots() -> None:
     _in_scripts("local SILENT_MS = 15000", "local SILENT_MS = 1e15")
 
 
+def _short_silence() -> None:
+    """No sabotage but less to wait for: a process that says nothing is given up after a shorter time."""
+    _in_scripts("local SILENT_MS = 15000", "local SILENT_MS = 8000")
+
+
 def _in_scripts(text: str, instead: str) -> None:
     """Change one place in what all scripts of limits are made of."""
     original: Callable[[str], str] = store.limits.script.source
@@ -200,6 +207,19 @@ def _no_turns() -> None:
     put(Turns, "took", took)
 
 
+def _stale_budgets() -> None:
+    """A process goes by what it read of budgets when it first needed them, not by what stands under the lock."""
+    original = Budgets.__init__
+    read: list[Any] = []
+
+    def begin(self: Budgets, connection: Connection, now_ms: int, names: Iterable[Payer]) -> None:
+        original(self, connection, now_ms, names)
+        read.append(self._states)
+        self._states = read[0]
+
+    put(Budgets, "__init__", begin)
+
+
 def _copies() -> None:
     """No sabotage but a hard day: every message is sent five times, in any order."""
     original = Publisher._send
@@ -221,8 +241,10 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "claim_unconditional": _claim_unconditional,
     "late_renewals": _late_renewals,
     "copies": _copies,
+    "stale_budgets": _stale_budgets,
     "bucket_starts_full": _bucket_starts_full,
     "incr_slots": _incr_slots,
+    "short_silence": _short_silence,
     "no_closures": _no_closures,
     "no_retry_budget": _no_retry_budget,
     "no_singles_first": _no_singles_first,

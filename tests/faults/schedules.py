@@ -20,12 +20,12 @@ from router.lifecycle import next_job_state
 from store import tables
 from store.ids import new_id
 from tests.faults.schedules_events import MEANING, Happening, Rows, View, happenings, shape
-from tests.faults.schedules_rows import memory_engine
+from tests.faults.schedules_rows import add_budget, memory_engine
 from tests.faults.schedules_world import Report, World
 from tests.invariants import History, check
 
 _TABLES = (tables.job, tables.payload, tables.slices, tables.attempt, tables.result, tables.batch, tables.ledger,
-           tables.key, tables.event, tables.file, tables.fact)  # fmt: skip
+           tables.key, tables.event, tables.file, tables.fact, tables.spend, tables.budget)  # fmt: skip
 _DRAIN = (
     Report.OK, "accept", "load", "write", "close", "expire", "notice", "deliver", "hand_out", "resend", "wait",
     "cut_lines", "rescue",
@@ -99,6 +99,7 @@ class Search:
         world = World(workers=[new_id(), new_id()])
         with connection.begin():
             world.notice_life(connection)
+            add_budget(connection, world.now_ms)
             self.start(world, connection)
         rows = self._save(connection)
         node = Node(rows, _view(rows), world, History())

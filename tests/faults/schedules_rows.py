@@ -6,14 +6,17 @@ from sqlalchemy import Connection, Engine, insert
 
 from providers.completion import Endpoint, Usage
 from providers.failure import ErrorClass
+from router.budget import Payer, PayerKind, Period
 from router.lifecycle import JobState
 from router.outcome import AttemptOutcome, CostBasis
 from store.batches import BATCH_PURPOSE, NewBatch, create_batch
+from store.budget_edits import new_budget
 from store.claim import Claimant, ClaimedJob
 from store.files import NewFile, insert_file
 from store.ids import MASTER_KEY_ID, new_id
 from store.keeping import Chore, KeptBatch, keep_one, let_go
 from store.loading import Line, accept, load_chunk
+from store.new_job import NewJob
 from store.output import OutputFiles, WrittenFile
 from store.settlement import Abandoned, Completed, Failed, Requeued, Settlement
 from store.sqlite import sqlite_engine
@@ -30,6 +33,8 @@ COST = 7
 """Nano-dollars of an answer."""
 FAILURE_COST = 3
 """Nano-dollars of a failure that is billed."""
+ESTIMATE = 10
+"""Nano-dollars that are set aside for a job."""
 _BAD_REQUEST = '{"message":"no","type":"invalid_request_error","param":null,"code":"bad_request"}'
 
 
@@ -74,6 +79,19 @@ def add_job(
     return job_id
 
 
+def new_job(*, window_ms: int = DAY_MS, reply_to: bytes | None = None) -> NewJob:
+    """A single job to be submitted; `reply_to` waits for it."""
+    return NewJob(
+        new_id(), MASTER_KEY_ID, Endpoint.CHAT, "r", "one", b"{}", window_ms, reply_to=reply_to,
+        estimate_nanousd=ESTIMATE,
+    )  # fmt: skip
+
+
+def add_budget(connection: Connection, now_ms: int) -> None:
+    """Give the master key a budget that is never used up, so that all that is set aside is kept account of."""
+    new_budget(connection, now_ms, Payer(PayerKind.KEY, MASTER_KEY_ID.hex()), Period.TOTAL, 1_000_000)
+
+
 def add_key(connection: Connection, now_ms: int, *, weight: int = 1) -> bytes:
     """Insert a virtual key."""
     key_id = new_id()
@@ -96,7 +114,10 @@ def add_batch(connection: Connection, now_ms: int, *, window_ms: int = DAY_MS, k
 
 def lines(numbers: Iterable[int], *, routes: Sequence[str] = ("r",)) -> list[Line]:
     """Checked lines of an input file, for these routes in turn."""
-    return [Line(number, f"c{number}", routes[number % len(routes)], "one.batch", b"{}") for number in numbers]
+    return [
+        Line(number, f"c{number}", routes[number % len(routes)], "one.batch", b"{}", estimate_nanousd=ESTIMATE)
+        for number in numbers
+    ]
 
 
 def keep(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes) -> KeptBatch:

@@ -13,13 +13,14 @@ from store import tables
 from store.handout import busy_queues
 from store.ids import new_id
 from store.keeping import Chore
+from tests.faults import schedules_rows as rows
 from tests.faults.schedules_steps import OFTEN, STEPS, Picks, go_on, is_possible, one_of_each_job
 from tests.faults.schedules_world import REPUBLISH_MS, Report, World
 from tests.invariants import History, check
 
 _ROUNDS = 30
 _TABLES = (tables.job, tables.payload, tables.slices, tables.attempt, tables.result, tables.batch, tables.ledger,
-           tables.event, tables.file, tables.fact, tables.worker)  # fmt: skip
+           tables.event, tables.file, tables.fact, tables.worker, tables.spend, tables.budget)  # fmt: skip
 _UNDONE = (
     "SELECT 1 FROM job WHERE state IN ('queued', 'in_progress')"
     " UNION ALL SELECT 1 FROM attempt WHERE outcome = 'started'"
@@ -37,8 +38,9 @@ class Run:
         with connection.begin():
             for table in _TABLES:
                 connection.execute(delete(table))
-            connection.execute(tables.key.update().values(spent_nanousd=0, reserved_nanousd=0))
+            connection.execute(tables.key.update().values(spent_nanousd=0))
             self.world.notice_life(connection)
+            rows.add_budget(connection, self.world.now_ms)
 
     def step(self, name: str, number: int, *, judged: bool = True) -> list[str]:
         """Take one step in a transaction of its own; returns what is wrong afterwards."""

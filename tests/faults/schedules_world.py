@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from providers.completion import Endpoint
 from providers.failure import ErrorClass
 from store import batches, claim, closing, epoch, finish, handout, keeping, leases, loading, output, resends, submission
 from store.claim import ClaimedJob
@@ -20,6 +19,7 @@ from store.keeping import Chore, KeptBatch
 from store.leases import WorkerState
 from store.messages import JobsMessage, Message
 from store.settlement import Settlement
+from store.tables import job
 from tests.faults import schedules_rows as rows
 from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import DAY_MS, LEASE_MS, START_MS
@@ -120,22 +120,24 @@ class World:
 
     def submit(self, connection: Connection, *, crashes: int = 0, window_ms: int = DAY_MS) -> bytes:
         """A single job is accepted."""
-        job_id = rows.add_job(connection, self.now_ms, crashes=crashes, window_ms=window_ms)
-        self.accepted.add(job_id)
-        return job_id
+        new = rows.new_job(window_ms=window_ms)
+        submission.submit(connection, self.now_ms, [new], marked=False)
+        connection.execute(update(job).where(job.c.id == new.id).values(crashes=crashes))
+        self.accepted.add(new.id)
+        return new.id
 
     def hand_off(self, connection: Connection, worker: bytes, *, survives: bool = True) -> bytes:
         """A single job is accepted as claimed by the API process that makes its call; unless it `survives` it dies."""
-        body, hand_over = b"{}", submission.HandOver(rows.claimant(worker), frozenset({job_id := new_id()}))
-        new = submission.NewJob(job_id, MASTER_KEY_ID, Endpoint.CHAT, "r", "one", body, DAY_MS, reply_to=worker)
+        new = rows.new_job(reply_to=worker)
+        hand_over = submission.HandOver(rows.claimant(worker), frozenset({new.id}))
         (made,) = submission.submit(connection, self.now_ms, [new], marked=True, hand_over=hand_over)
         assert isinstance(made, submission.Submitted)
         assert made.claimed is not None
-        self.accepted.add(job_id)
+        self.accepted.add(new.id)
         if survives:
             self.calls.append(Call(worker, made.claimed))
-            self.bills[job_id, made.claimed.n] = rows.COST
-        return job_id
+            self.bills[new.id, made.claimed.n] = rows.COST
+        return new.id
 
     def create_batch(self, connection: Connection, total: int, *, window_ms: int = DAY_MS) -> bytes:
         """A batch is created."""
@@ -145,7 +147,7 @@ class World:
 
     def cancel(self, connection: Connection, batch_id: bytes) -> None:
         """The caller cancels a batch."""
-        batches.request_cancel(connection, self.now_ms, MASTER_KEY_ID, batch_id)
+        batches.request_cancel(connection, self.now_ms, (MASTER_KEY_ID,), batch_id)
 
     # -- Redis
 

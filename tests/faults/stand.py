@@ -1,6 +1,5 @@
 """The stand: the servers that a run of batches needs beside its database - a Valkey, simulators - and its workers."""
 
-import multiprocessing
 import shutil
 import tempfile
 import time
@@ -16,6 +15,7 @@ from providers.simulator.behaviours import Behaviour
 from providers.simulator.process import SimulatorProcess
 from tests.faults.order import Order
 from tests.faults.worker_child import work
+from tests.nursery import nursery
 from tests.server_process import make_folder, remove_folder
 from tests.valkey_server import ValkeyServer
 from workers.settings import WorkerSettings
@@ -167,22 +167,26 @@ class Stand:
             "webhooks": dict(self.webhooks),
         }
 
-    def start_worker(self, *, settings: WorkerSettings | None = None, **changes: Any) -> Worker:
-        """Start a worker child; `changes` are fields of its order."""
-        name = f"worker-{len(self.workers) + 1}"
-        order = Order(
+    def order(self, name: str, **changes: Any) -> Order:
+        """What a child of this name is told."""
+        told = {"settings": self.settings, **changes}
+        return Order(
             name=name,
             database_url=self.database_url,
             files=str(self.files) if self.files else None,
             broker_url=self.valkey.url,
             state_url=self.state_url,
             config=self.config(),
-            settings=settings or self.settings,
             log=str(self.log),
             simulator_url=self.simulator.url,
-            **changes,
+            **told,
         )
-        process = _nursery().Process(target=work, args=(order,), name=name, daemon=True)
+
+    def start_worker(self, *, settings: WorkerSettings | None = None, **changes: Any) -> Worker:
+        """Start a worker child; `changes` are fields of its order."""
+        name = f"worker-{len(self.workers) + 1}"
+        order = self.order(name, settings=settings or self.settings, **changes)
+        process = nursery().Process(target=work, args=(order,), name=name, daemon=True)
         process.start()
         self.workers.append(Worker(order, process))
         return self.workers[-1]
@@ -193,7 +197,7 @@ class Stand:
 
     def run_child(self, act: Callable[..., None], *args: object) -> int | None:
         """Run a function in a process of its own; returns its exit code."""
-        process = _nursery().Process(target=act, args=args, daemon=True)
+        process = nursery().Process(target=act, args=args, daemon=True)
         process.start()
         process.join(_START_S)
         code: int | None = process.exitcode
@@ -235,10 +239,3 @@ class Stand:
 def _priced_as_small() -> list[str]:
     """The simulator's other models: each costs what sim-small costs."""
     return [name for name in Behaviour if name not in _PRICES]
-
-
-def _nursery() -> Any:
-    """The process that worker children are forked from: it has imported the product once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.faults.worker_child"])
-    return context

@@ -29,7 +29,7 @@ from workers.finisher import Finisher
 
 LEASED = replace(STEADY, lease_ms=15_000)
 """For the worker that forgets: its calls are made again when their leases run out."""
-LATENCY_MS = 8_000
+LATENCY_MS = 6_000
 """All calls must be under way at the same time, on a slow machine too."""
 PATIENCE_MS = 200
 """How long a worker waits for a locked database, where the outage is short: less than that. In production it is 5 s."""

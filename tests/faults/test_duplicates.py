@@ -10,7 +10,7 @@ from tests.faults.caller import calling, chat_lines
 from tests.faults.conftest import MakeStand
 from tests.faults.stand import STEADY
 
-SOUND, FLAKY = 700, 300
+SOUND, FLAKY = 350, 150
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

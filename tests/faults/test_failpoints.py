@@ -111,7 +111,7 @@ async def test_c1_a_batch_whose_api_dies_before_the_commit_does_not_exist(make_s
     async with calling(stand) as caller:
         file_id = await caller.upload(chat_lines(1))
         assert stand.run_child(create_and_die, stand.database_url, file_id) == EXIT_CODE
-        assert await caller.database.read(list_batches, MASTER_KEY_ID, Window()) == Page((), has_more=False)
+        assert await caller.database.read(list_batches, (MASTER_KEY_ID,), Window()) == Page((), has_more=False)
 
 
 def create_and_die(database_url: str, file_id: bytes) -> None:

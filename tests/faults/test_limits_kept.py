@@ -133,12 +133,12 @@ async def test_the_slots_of_a_killed_worker_come_back_and_are_never_given_twice(
 ) -> None:
     """The provider goes on with the calls of the dead worker: they count until they are over."""
     stand = make_stand(models=limited(max_parallel_requests=SLOTS))
-    await lose_all_slots(stand, limit_s=120)
+    await lose_all_slots(stand, "short_silence", limit_s=120)
     assert stand.simulator.stats()["max_in_flight"] == SLOTS
 
 
 async def test_slots_that_are_counted_up_and_down_are_lost_with_their_worker(make_stand: MakeStand) -> None:
     stand = make_stand(models=limited(max_parallel_requests=SLOTS))
     with pytest.raises(NotInTime):
-        await lose_all_slots(stand, "incr_slots", limit_s=25)
+        await lose_all_slots(stand, "incr_slots", limit_s=15)
     assert stand.simulator.stats()["calls"] == SLOTS

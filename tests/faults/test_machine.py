@@ -18,7 +18,7 @@ from tests.faults.schedules_sabotage import SELDOM, WALKED, Sabotage
 from tests.faults.schedules_steps import STEPS, is_possible
 from tests.faults.schedules_walk import Run
 
-EXAMPLES = 150
+EXAMPLES = 80
 """In each of two parts."""
 FULL_EXAMPLES = 1_000
 NUMBERS = st.integers(0, 2**16 - 1)

@@ -82,7 +82,7 @@ async def test_random_schedules_of_many_jobs_keep_the_invariants_on_postgres(pos
     async with engine.begin() as connection:
         await connection.run_sync(create_tables)
     async with engine.connect() as connection:
-        found = await connection.run_sync(first_failure, range(40), 40, judge_every=5)
+        found = await connection.run_sync(first_failure, range(15), 40, judge_every=5)
     assert found == []
     await engine.dispose()
 

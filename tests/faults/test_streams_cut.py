@@ -32,6 +32,7 @@ from tests.faults.failpoints import put
 from tests.faults.order import Order
 from tests.faults.stand import Stand
 from tests.faults.worker_child import PEPPER, work
+from tests.nursery import nursery
 from tests.patience import be_patient
 from tests.valkey_server import free_port
 from workers.engine import Engine
@@ -41,10 +42,13 @@ CLOSED_MS = 10_000
 BACK_S = 60.0
 SLACK = 2
 CHUNK_MS = 400
+QUICK_CHUNK_MS = 230
+"""Where nothing is cut: the same answer in 14 seconds."""
 CHOICES = 4
 """Of each answer; a stream of them has some sixty chunks: 24 seconds of them."""
 MOST_CHUNKS = 8
 LONG = "a long question, all of which the answer quotes " * 5
+API_PEPPER = PEPPER.ljust(32, b".")
 KEY = "a-master-key-of-more-than-32-characters"
 _LOOK_S = 0.1
 _RST = struct.pack("ii", 1, 0)
@@ -143,6 +147,7 @@ class Whole:
     port: int
     api: Process
     worker: Process
+    chunk_ms: int
     questions: int = 0
 
     async def cut_streams(self, count: int, dice: random.Random, most_chunks: int = MOST_CHUNKS) -> list[Cut]:
@@ -160,10 +165,10 @@ class Whole:
             piece = await reader.read(65_536)
             assert piece, f"the stream ended after {seen[-500:]!r}"
             seen += piece
-        await asyncio.sleep(pause * CHUNK_MS / 1000)
+        await asyncio.sleep(pause * self.chunk_ms / 1000)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
         writer.transport.abort()
-        return Cut(hash_of(CHAT, body), time.time_ns() // 1_000_000, seen.count(b"data: "))
+        return Cut(hash_of(API_PEPPER, CHAT, body), time.time_ns() // 1_000_000, seen.count(b"data: "))
 
     def _next_body(self) -> bytes:
         self.questions += 1
@@ -195,25 +200,31 @@ class Whole:
 
 @asynccontextmanager
 async def whole(
-    make_stand: MakeStand, monkeypatch: pytest.MonkeyPatch, streams: int, *, deaf: bool = False
+    make_stand: MakeStand,
+    monkeypatch: pytest.MonkeyPatch,
+    streams: int,
+    *,
+    chunk_ms: int = CHUNK_MS,
+    deaf: bool = False,
 ) -> AsyncIterator[Whole]:
     """Start it all; the worker has a slot for every stream."""
     stand = make_stand(slots=streams + 10)
-    stand.simulator.change(latency_ms="50-500", chunk_ms=CHUNK_MS)
+    stand.simulator.change(latency_ms="50-500", chunk_ms=chunk_ms)
     gauges = {name: stand.folder / f"{name}.tasks" for name in ("api", "worker")}
     monkeypatch.setattr(tests.faults.stand, "work", partial(work_counting, gauge=str(gauges["worker"]), deaf=deaf))
     worker = stand.start_worker()
     port = free_port()
     (stand.folder / "laneway.yaml").write_text(json.dumps(stand.config()))
     arguments = (environ_of(stand), str(stand.folder), port, str(gauges["api"]), str(stand.log))
-    api = tests.faults.stand._nursery().Process(target=serve_counting, args=arguments, daemon=True)
+    api = nursery().Process(target=serve_counting, args=arguments, daemon=True)
     api.start()
     try:
         async with calling(stand) as caller:
             await wait_ready(port, gauges["worker"])
             database_port = make_url(stand.database_url).port
             api_process = Process(api.pid, gauges["api"], database_port)
-            yield Whole(stand, caller, port, api_process, Process(worker.pid, gauges["worker"], database_port))
+            worker_process = Process(worker.pid, gauges["worker"], database_port)
+            yield Whole(stand, caller, port, api_process, worker_process, chunk_ms)
     finally:
         api.kill()
         api.join()
@@ -225,7 +236,7 @@ def environ_of(stand: Stand) -> dict[str, str]:
         "REDIS_URL": stand.valkey.url,
         "LANEWAY_REDIS_STATE_URL": stand.state_url,
         "LANEWAY_MASTER_KEY": KEY,
-        "LANEWAY_PEPPER": PEPPER.ljust(32, b".").hex(),
+        "LANEWAY_PEPPER": API_PEPPER.hex(),
     }
 
 
@@ -318,7 +329,7 @@ async def test_cut_streams_end_their_calls_and_leave_nothing_behind(
 async def test_a_worker_that_ignores_cuts_goes_on_paying(
     make_stand: MakeStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with whole(make_stand, monkeypatch, 10, deaf=True) as laneway:
+    async with whole(make_stand, monkeypatch, 10, chunk_ms=QUICK_CHUNK_MS, deaf=True) as laneway:
         cuts = await laneway.cut_streams(10, random.Random(16), most_chunks=2)
         checked = await laneway.caller.check()
         ends = find_ends(cuts, checked, await laneway.caller.database.read(read_ledger))

@@ -29,8 +29,8 @@ from tests.webhook_receiver import Got, Receiver, receiving
 
 OWN = key_secret(PEPPER, MASTER_KEY_ID)
 GIVEN = key_secret(b"somebody else's", new_id())
-WEBHOOKS = {"allow_private_targets": True, "timeout": "4s", "retry_schedule_s": ["400ms", "400ms", "1s"]}
-LEASE_S = 9
+WEBHOOKS = {"allow_private_targets": True, "timeout": "2s", "retry_schedule_s": ["400ms", "400ms", "1s"]}
+LEASE_S = 7
 """A claimed delivery's: the timeout and five seconds."""
 RULES = TargetRules(allow_private=True)
 BODY = json.dumps({"model": "sim/sim-small", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 3}).encode()
@@ -51,7 +51,7 @@ class Hook:
 def hooks_of(receiver: Receiver, slow: Receiver, dead: int, count: int) -> list[Hook]:
     """So many hooks of every kind, the good ones first; every other one has a secret of its own. `dead` is a port."""
     urls = {kind: (slow if kind in ("slow", "hang") else receiver).url(f"/{kind}") for kind in ENDS}
-    urls |= {"slow": slow.url("/slow/1.2"), "refused": f"http://127.0.0.1:{dead}/"}
+    urls |= {"slow": slow.url("/slow/0.6"), "refused": f"http://127.0.0.1:{dead}/"}
     kinds = [*ENDS, "ok", "ok"] * (count // (len(ENDS) + 2))
     return [Hook(kind, urls[kind], GIVEN if n % 2 else None, new_id()) for n, kind in enumerate(kinds)]
 

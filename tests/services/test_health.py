@@ -9,6 +9,7 @@ from providers.failure import ErrorClass, Failure
 from providers.limit import LimitReading, Measure
 from router.scope import deployment_scope, provider_scope
 from router.standing import Closed
+from store.limits import LimitSource
 from tests.services.calling_world import ANSWER, LARGE, SMALL, CallingWorld, Process, calling_world, live
 from tests.services.limit_world import per_day, per_minute
 
@@ -95,7 +96,7 @@ async def test_a_probe_that_fails_keeps_the_breaker_open_at_once(world: CallingW
         await process.call(BROKEN)
     world.pass_ms(5_000)
     await process.look()
-    assert (await process.ask(3)).is_probe
+    assert (await process.ask(3)).granted == 1
     await process.call(BROKEN)
     assert await strikes(process) == 2
     assert (await process.ask(3)).granted == 0
@@ -210,6 +211,25 @@ async def test_headers_are_passed_on_where_they_tell_of_a_limit_that_is_not_set(
     await process.look()
     found = {(each.window_ms, each.amount) for each in process.limiter.states[SCOPE].gauges}
     assert found == {(60_000, 60), (per_day(1).window_ms, 5_000)}
+
+
+async def test_a_limit_that_answers_stopped_telling_is_forgotten_and_refusals_teach_again(world: CallingWorld) -> None:
+    process = world.process()
+    told = Answer(b"{}", "small", None, limits=(LimitReading(Measure.REQUESTS, 60_000, limit=600),))
+
+    async def answers(reply: Answer, minutes: int) -> list[LimitSource]:
+        for _ in range(30 * minutes):
+            await process.call(reply)
+            world.pass_ms(1_990)
+        await process.look()
+        return [gauge.source for gauge in process.limiter.states[SCOPE].gauges]
+
+    assert await answers(told, 20) == [LimitSource.HEADER]
+    await process.call(REFUSED)
+    assert await answers(ANSWER, 9) == [LimitSource.HEADER]
+    assert await answers(ANSWER, 3) == []
+    await process.call(REFUSED)
+    assert await answers(ANSWER, 1) == [LimitSource.LEARNED]
 
 
 async def test_repetitions_are_put_off_when_a_providers_budget_is_used_up(world: CallingWorld) -> None:

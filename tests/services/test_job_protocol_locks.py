@@ -80,7 +80,7 @@ async def test_a_batch_is_handed_out_while_its_lines_are_being_finished(store: S
 async def test_a_line_that_is_claimed_while_its_batch_is_closed_ends_once(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 4, slice_jobs=4)
     (slice_id,) = await store.slices("one.batch", 10)
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     (closing,) = await store(closing_batches, 0)
     async with open_transaction(store) as claim:
         claimed = await claim(claim_slice, claimant(new_id()), slice_id)

@@ -57,6 +57,17 @@ async def test_less_than_a_whole_minute_is_a_guess_that_is_left_behind_quickly(w
     assert 650 <= (await learned(store) or 0) <= 660
 
 
+async def test_a_burst_that_used_up_a_minute_teaches_what_the_minute_takes(world: LimitWorld) -> None:
+    store = world.process()
+    for passed_s, pace in ((10, 7_200), (11, 6_545), (13, 5_538), (20, 3_600), (58, 1_241)):
+        world.now_ms = passed_s * 1_000
+        await store.refused(ACME, Refusal(None, pace, is_whole=False, has_limits=False))
+    assert await learned(store) == 1_241
+    await store.succeeded(ACME)
+    world.now_ms += 2_000
+    assert 1_241 <= (await learned(store) or 0) <= 1_250
+
+
 async def test_nothing_is_learned_where_a_limit_is_known(world: LimitWorld) -> None:
     store = world.process()
     await refuse(store, 500, has_limits=True)

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from providers.limit import MINUTE_MS, Demand, Limit, LimitReading, Measure
 from router.scope import Scope
 from store.limits import Gauge, LimitSource, LimitStore, Report
-from tests.services.limit_world import ACME, CALLER, SMALL, LimitWorld, ask, limit_world, limited, per_minute, slots
+from tests.services.limit_world import ACME, SMALL, LimitWorld, ask, limit_world, limited, per_minute, slots
 from tests.valkey_server import silent_port
 
 TOKENS = Measure.TOKENS
@@ -91,19 +92,11 @@ async def test_a_gauge_tells_the_wait_for_the_next_usual_call(world: LimitWorld)
     assert (await store.take(ask(account, tokens=200))).granted == 1
 
 
-async def test_scopes_are_heard_of_for_an_hour(world: LimitWorld) -> None:
-    store = world.process()
-    await store.report([telling(SMALL), telling(CALLER)], {ACME: ()})
-    assert set(await store.scopes()) == {SMALL, CALLER}
-    world.now_ms += 3_600_000
-    await store.report([telling(CALLER)], {})
-    assert await store.scopes() == [CALLER]
-
-
 async def test_states_write_nothing(world: LimitWorld, redis_url: str) -> None:
     store = world.process()
     await store.states({ACME: (per_minute(60), slots(4)), SMALL: (Limit(Measure.REQUESTS, 10, 86_400_000),)})
-    assert await store.scopes() == []
+    async with redis.Redis.from_url(redis_url) as client:
+        assert await client.keys("laneway:*") == []
     assert (await store.take(ask(limited(ACME, per_minute(60))))).granted == 0
 
 
@@ -116,7 +109,6 @@ async def test_every_call_says_so_when_redis_is_away() -> None:
             store.learn(ACME, [], 0),
             store.report([telling(ACME)], {}),
             store.states({ACME: ()}),
-            store.scopes(),
             store.succeeded(ACME),
         ):
             with pytest.raises((RedisError, OSError, TimeoutError)):

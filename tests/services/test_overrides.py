@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
+from router.key_rules import KeyGrant, KeySettings
 from router.limit_names import LimitName
 from router.live import LiveRows, live_of
 from router.override import Override
 from router.scope import deployment_scope, provider_scope
 from router.standing import Closed
 from store.ids import MASTER_KEY_ID, new_id
-from store.keys import create_key, find_key, list_keys, revoke_key
+from store.key_life import revoke_key
+from store.key_rows import KeyRow, list_keys
+from store.keys import create_key
 from store.overrides import read_live, read_settings, set_limits, set_state
 from store.page import Window
 from store.tables import override
@@ -94,22 +97,14 @@ async def test_a_row_of_nonsense_is_replaced_by_the_next_edit(store: Store) -> N
 async def test_a_keys_limits_and_weight_are_kept_and_read_until_it_is_revoked(store: Store) -> None:
     limited, plain = new_id(), new_id()
     limits = {LimitName.RPM: 60, LimitName.MAX_PARALLEL_REQUESTS: 4}
-    made = await store(
-        create_key,
-        key_id=limited,
-        name="a",
-        digest=b"a" * 32,
-        last4="aaaa",
-        expires_at_ms=None,
-        weight=3,
-        limits=limits,
-    )
-    await store(create_key, key_id=plain, name="b", digest=b"b" * 32, last4="bbbb", expires_at_ms=None)
-    assert (made.weight, made.limits) == (3, limits)
-    assert await store(find_key, b"a" * 32) == made
+    asked = KeySettings("a", weight=3, limits=limits)
+    made = await store(create_key, lambda _: KeyGrant(asked), key_id=limited, digest=b"a" * 32, last4="aaaa")
+    await store(create_key, lambda _: KeyGrant(KeySettings("b")), key_id=plain, digest=b"b" * 32, last4="bbbb")
+    assert isinstance(made, KeyRow)
+    assert made.grant.settings == asked
     page = await store(list_keys, Window())
     assert page is not None
-    assert [(row.weight, row.limits) for row in page.items] == [(1, {}), (3, limits)]
+    assert [(row.grant.settings.weight, row.grant.settings.limits) for row in page.items] == [(1, {}), (3, limits)]
     assert [key_id for key_id, _ in (await store(read_live)).keys] == [limited]
     assert len(live_of({}, await store(read_settings, limited)).key_limits(limited)) == 2
     assert (await store(read_settings, plain)).keys == ()

@@ -39,7 +39,7 @@ async def counts(store: Store, queue: str, key_id: bytes = MASTER_KEY_ID) -> Que
 
 
 async def row_of(store: Store, job_id: bytes, key_id: bytes = MASTER_KEY_ID) -> JobRow:
-    row = await store(get_job, key_id, job_id)
+    row = await store(get_job, (key_id,), job_id)
     assert row is not None
     return row
 
@@ -146,7 +146,7 @@ async def test_a_batch_whose_lines_are_all_claimed_is_where_they_are(store: Stor
     await store(claim_slice, claimant(new_id()), slice_id)
     place = await store(place_of_batch, batch_id)
     assert (place.waiting, place.claimed) == (None, ("one.batch", "one", "m"))
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
 
 
 async def test_only_living_workers_serve(store: Store) -> None:

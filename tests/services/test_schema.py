@@ -90,9 +90,11 @@ def test_asking_for_the_state_creates_no_database_file(sqlite_url: str) -> None:
     assert not Path(make_url(sqlite_url).database or "").exists()
 
 
-def test_the_master_key_has_a_row_without_a_digest(database_url: str) -> None:
+def test_the_master_key_has_a_row_and_no_secret(database_url: str) -> None:
     migrate(database_url)
-    query = text("SELECT id, name, digest, revoked_at_ms, created_at_ms FROM key")
+    query = text(
+        "SELECT id, name, digest, revoked_at_ms, key.created_at_ms FROM key LEFT JOIN key_secret ON key_id = id"
+    )
     (row,) = run(database_url, lambda connection: connection.execute(query).all())
     assert (bytes(row.id), row.name, row.digest, row.revoked_at_ms) == (MASTER_KEY_ID, "master", None, None)
     assert row.created_at_ms > 1_700_000_000_000

@@ -62,10 +62,10 @@ async def test_what_an_operator_said_is_reflected_and_never_probed(
     process.limiter.live = live(overrides=((name, f'{{"state": "{state}"}}'),))
     assert process.standings.of(SMALL).closed is state
     assert process.standings.offered(SMALL).closed is state
-    assert process.standings.choose(ROUTE) == 1
+    assert process.standings.send_to(ROUTE, None).place == 1
     process.limiter.live = live()
     assert process.standings.of(SMALL).closed is None
-    assert process.standings.choose(ROUTE) == 0
+    assert process.standings.send_to(ROUTE, None).place == 0
 
 
 async def test_a_due_probe_is_offered_once_in_a_while_and_then_again(world: CallingWorld) -> None:
@@ -91,13 +91,13 @@ async def test_a_job_is_sent_where_calls_are_taken_and_to_the_one_that_opens_fir
     world: CallingWorld,
 ) -> None:
     process = world.process()
-    assert process.standings.choose(ROUTE) == 0
+    assert process.standings.send_to(ROUTE, None).place == 0
     process.limiter.close(SMALL.scope, Closed.FAILING, 60_000)
-    assert process.standings.choose(ROUTE) == 1
+    assert process.standings.send_to(ROUTE, None).place == 1
     process.limiter.close(OTHER.scope, Closed.FAILING, 30_000)
-    assert process.standings.choose(ROUTE) == 1
-    assert process.standings.choose(ROUTE, among=[0]) == 0
-    assert process.standings.choose(ROUTE, among=[]) is None
+    assert process.standings.send_to(ROUTE, None).place == 1
+    assert process.standings.choose(ROUTE, [0], draw=0.0) == 0
+    assert process.standings.choose(ROUTE, [], draw=0.0) is None
     await process.said()
 
 

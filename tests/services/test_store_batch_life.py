@@ -149,7 +149,7 @@ async def test_a_batch_cancelled_while_it_is_loaded_has_a_row_for_every_line(sto
     await store(load_chunk, kept, worker, lines([1, 2]), 2)
     running = await run_lines(store)
     await store(load_chunk, kept, worker, lines([3, 4]), 2)
-    await store(request_cancel, MASTER_KEY_ID, kept.id)
+    await store(request_cancel, (MASTER_KEY_ID,), kept.id)
     await close_all(store)
     await store(load_chunk, kept, worker, lines([5, 6]), 2)
     await store(let_go, kept.id, worker)
@@ -164,7 +164,7 @@ async def test_a_batch_cancelled_while_it_is_loaded_has_a_row_for_every_line(sto
 async def test_running_lines_of_a_cancelled_batch_are_cut_after_the_grace(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 3, slice_jobs=1)
     running = await run_lines(store, window=2)
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     await close_all(store)
     assert tuple(await store.row(BATCH)) == ("cancelling", "cancelled", 3, 3, 0, 1)
     store.now_ms += GRACE_MS
@@ -199,7 +199,7 @@ async def test_a_batch_whose_window_ends_keeps_its_answers_and_ends_as_expired(s
 
 async def test_a_batch_that_is_cancelled_before_it_was_checked_never_runs(store: Store) -> None:
     batch_id, worker = await store(add_batch), new_id()
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     await store(keep, Chore.VALIDATE, worker)
     assert await store(reject, batch_id, worker, "[]")
     assert (await store.row(BATCH)).status == "cancelled"
@@ -210,7 +210,7 @@ async def test_a_batch_that_is_cancelled_before_it_was_checked_never_runs(store:
 async def test_a_batch_that_is_cancelled_while_it_is_checked_ends_all_its_lines(store: Store) -> None:
     batch_id, worker = await store(add_batch), new_id()
     await store(keep, Chore.VALIDATE, worker)
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     assert await store(accept, batch_id, worker, total=2, model=None)
     await store(let_go, batch_id, worker)
     kept = await store(keep, Chore.LOAD, worker)
@@ -269,7 +269,7 @@ async def test_a_writer_that_was_overtaken_publishes_nothing(store: Store) -> No
 
 async def test_many_lines_are_closed_in_steps(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 40, slice_jobs=1)
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     (closing,) = await store(closing_batches, GRACE_MS)
     steps = []
     while ended := await store(close_lines, closing):

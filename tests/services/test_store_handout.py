@@ -100,7 +100,7 @@ async def test_a_job_is_not_handed_out_before_its_time(store: Store) -> None:
 
 async def test_a_cancelled_batch_is_not_handed_out(store: Store) -> None:
     batch_id = await store(add_loaded_batch, 2)
-    await store(request_cancel, MASTER_KEY_ID, batch_id)
+    await store(request_cancel, (MASTER_KEY_ID,), batch_id)
     assert await store(hand_out, plan()) == []
 
 

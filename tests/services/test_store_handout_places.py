@@ -14,6 +14,7 @@ from store.compiled import driver
 from store.handout import busy_queues, hand_out, unclaimed
 from store.ids import new_id
 from store.messages import Message
+from store.resends import forget_publishes
 from tests.faults.schedules_plans import plan
 from tests.faults.schedules_rows import add_job, add_loaded_batch, claimant
 from tests.services.handed_out import batches_of, slices_of
@@ -97,7 +98,18 @@ async def test_a_busy_model_is_waited_for_and_a_failing_one_is_left_for_its_fall
     assert await store(hand_out, held) == [], "its provider asked to wait for a moment"
     failing = await store(hand_out, plan(standing=closed("one")))
     assert len(slices_of(failing, TWO)) == 2
-    assert {job.route_index for job in await claim(store, failing, TWO)} == {1}
+    claimed = await claim(store, failing, TWO)
+    assert {(job.route_index, job.moved_for) for job in claimed} == {(1, "overloaded")}
+    assert {row.moved_for for row in await store.rows("SELECT moved_for FROM job")} == {"overloaded"}
+
+
+async def test_a_slice_that_is_handed_out_again_forgets_why_it_was_elsewhere(store: Store) -> None:
+    await store(add_loaded_batch, 2, slice_jobs=2)
+    (elsewhere,) = slices_of(await store(hand_out, plan(standing=closed("one"))), TWO)
+    await store(forget_publishes)
+    messages = await store(hand_out, plan())
+    assert slices_of(messages, ONE) == [elsewhere]
+    assert {job.moved_for for job in await claim(store, messages, ONE)} == {None}
 
 
 async def test_routes_of_one_batch_do_not_wait_for_each_other(store: Store) -> None:

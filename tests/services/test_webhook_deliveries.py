@@ -58,7 +58,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def delivering(
     database: Database, settings: WebhooksConfig, look_every_ms: int = 200
 ) -> AsyncIterator[Deliveries]:
-    deliveries = Deliveries(database, PEPPER, settings, look_every_ms=look_every_ms, version="1.2.3")
+    deliveries = Deliveries(database, [PEPPER], settings, look_every_ms=look_every_ms, version="1.2.3")
     running = asyncio.create_task(deliveries.run())
     try:
         yield deliveries
@@ -94,7 +94,7 @@ async def end(database: Database, *wishes: Wish) -> list[bytes]:
 
 
 async def log(database: Database, object_id: bytes | None = None, key_id: bytes = MASTER_KEY_ID) -> list[DeliveryRow]:
-    page = await database.read(list_deliveries, key_id, Window(limit=100), object_id)
+    page = await database.read(list_deliveries, (key_id,), Window(limit=100), object_id)
     assert page is not None
     return list(page.items)
 
@@ -177,7 +177,7 @@ async def test_410_disables_the_endpoint_after_one_try(database: Database) -> No
         (row,) = await wait_states(database, {"failed"})
         assert [each.status for each in row.tries] == [410]
         assert row.disabled_at_ms is not None
-        assert await database.write(send_again, MASTER_KEY_ID, row.id) == NotSent.DISABLED
+        assert await database.write(send_again, (MASTER_KEY_ID,), row.id) == NotSent.DISABLED
         again = [Ended(MASTER_KEY_ID, row.object_id, "job.again")]
         assert await database.write(record, again) == 0
         await asyncio.sleep(0.3)
@@ -274,8 +274,8 @@ async def test_what_was_delivered_or_failed_can_be_sent_again(database: Database
         await end(database, Wish(receiver.url("/ok")))
         deliveries.look()
         (row,) = await wait_states(database, {"delivered"})
-        assert await database.write(send_again, new_id(), row.id) is None
-        again = await database.write(send_again, MASTER_KEY_ID, row.id)
+        assert await database.write(send_again, (new_id(),), row.id) is None
+        again = await database.write(send_again, (MASTER_KEY_ID,), row.id)
         assert isinstance(again, DeliveryRow)
         deliveries.look()
         await receiver.wait(lambda: len(receiver.got) == 2)
@@ -290,15 +290,15 @@ async def test_a_key_sees_its_own_deliveries_only(database: Database) -> None:
     (row,) = await log(database)
     assert row.object_id == mine.id
     assert await log(database, other.id) == []
-    assert await database.read(get_delivery, other.key_id, row.id) is None
-    assert await database.read(list_deliveries, other.key_id, Window(row.id), None) is None
+    assert await database.read(get_delivery, (other.key_id,), row.id) is None
+    assert await database.read(list_deliveries, (other.key_id,), Window(row.id), None) is None
 
 
 async def test_the_log_is_paged(database: Database) -> None:
     await end(database, *(Wish("http://127.0.0.1:9999/") for _ in range(5)))
     seen: list[bytes] = []
     while True:
-        page = await database.read(list_deliveries, MASTER_KEY_ID, Window(seen[-1] if seen else None, 2), None)
+        page = await database.read(list_deliveries, (MASTER_KEY_ID,), Window(seen[-1] if seen else None, 2), None)
         assert page is not None
         seen += [row.id for row in page.items]
         if not page.has_more:

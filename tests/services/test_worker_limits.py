@@ -1,12 +1,11 @@
 """Limits and closures through a whole worker: jobs wait, move or fail as they should, and waiting costs nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-import pytest
 import redis
 from sqlalchemy import Connection
 
@@ -19,30 +18,11 @@ from store.ids import MASTER_KEY_ID, new_id
 from store.jobs import JobRow
 from store.limits import LimitStore, ScopeState
 from store.overrides import set_state
-from store.schema import migrate
 from store.signals import Signals
 from tests.services.worker_world import World, listening, until, world
 from tests.valkey_server import silent_port
 
 SIM = provider_scope("sim")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimulatorProcess]:
-    with SimulatorProcess.start() as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def sqlite(sqlite_url: str) -> str:
-    migrate(sqlite_url)
-    return sqlite_url
-
-
-@pytest.fixture
-def either(database_url: str) -> str:
-    migrate(database_url)
-    return database_url
 
 
 async def submit(here: World, n: int = 1, *, model: str = "sim/sim-small", **changes: Any) -> list[bytes]:
@@ -115,16 +95,16 @@ async def is_back(here: World, job_id: bytes) -> bool:
 
 
 async def test_jobs_over_a_limit_wait_and_none_fails_or_spends_a_try(
-    either: str, redis_url: str, simulator: SimulatorProcess
+    sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(either, redis_url, simulator, config={"providers": {"sim": {"rpm": 600}}}) as here:
+    async with world(sqlite, redis_url, simulator, config={"providers": {"sim": {"rpm": 600}}}) as here:
         loop = asyncio.get_running_loop()
         begun_s = loop.time()
-        rows = await all_ended(here, await submit(here, 30) + await submit(here, 20, queue="sim.batch"))
+        rows = await all_ended(here, await submit(here, 15) + await submit(here, 10, queue="sim.batch"))
         assert {row.state for row in rows} == {"completed"}
         assert outcomes(rows) == {"ok"}
         assert await here.database.read(_counters) == (0, 0)
-        assert len(here.bill()) == 50 <= 10 * (loop.time() - begun_s) + 6  # ten a second, and a small burst
+        assert len(here.bill()) == 25 <= 10 * (loop.time() - begun_s) + 6  # ten a second, and a small burst
 
 
 async def test_who_asked_to_be_told_at_once_is_told_that_a_limit_is_reached(
@@ -138,9 +118,9 @@ async def test_who_asked_to_be_told_at_once_is_told_that_a_limit_is_reached(
 
 
 async def test_a_refusal_holds_everything_and_then_all_is_done_with_few_calls_more(
-    either: str, redis_url: str, simulator: SimulatorProcess
+    sqlite: str, redis_url: str, simulator: SimulatorProcess
 ) -> None:
-    async with world(either, redis_url, simulator, status_override=429, retry_after_s=1) as here:
+    async with world(sqlite, redis_url, simulator, status_override=429, retry_after_s=1) as here:
         jobs = await submit(here, 200, queue="sim.batch")
         await until(lambda: simulator.stats()["calls"] > 0)
         simulator.change(status_override=None)

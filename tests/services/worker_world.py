@@ -72,7 +72,7 @@ class World:
         return new.id
 
     async def job(self, job_id: bytes) -> JobRow:
-        found = await self.database.read(get_job, MASTER_KEY_ID, job_id)
+        found = await self.database.read(get_job, (MASTER_KEY_ID,), job_id)
         assert found is not None
         return found
 

@@ -32,8 +32,7 @@ def asking_on(
             yield both
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    server.execute(f"CREATE DATABASE {name}")
-    with asking(server.url(name)) as both:
+    with asking(server.create_database(name)) as both:
         yield both
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

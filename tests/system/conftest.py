@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 from api.app import ApiDependencies, create_app
+from cli.http_protocol import BoundedProtocol
 from cli.wiring import open_asking
 from providers.catalogue import load_catalogue
 from router.config import BatchLimits, WebhooksConfig, parse_config
@@ -57,6 +58,7 @@ class ApiServer:
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     calls: HandOffSettings | None = None
     """Set: this process makes calls itself."""
+    public_document: bool = False
 
     def __post_init__(self) -> None:
         # asyncio switches Nagle's delay off only where the protocol is named; with it every answer takes 40 ms.
@@ -159,8 +161,11 @@ class ApiServer:
                 replies=asking.replies,
                 api_id=asking.api_id,
                 webhooks=self.webhooks,
+                public_document=self.public_document,
             )
-            config = uvicorn.Config(create_app(dependencies), log_level="error", loop="asyncio", ws="none")
+            config = uvicorn.Config(
+                create_app(dependencies), http=BoundedProtocol, log_level="error", loop="asyncio", ws="none"
+            )
             self._server = uvicorn.Server(config)
             await self._server.serve(sockets=[self._socket])
         await database.close()

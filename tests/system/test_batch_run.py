@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
 
+from store import tables
 from store.schema import migrate
 from tests.faults.caller import CHAT, Caller, calling, chat_line, chat_lines
 from tests.faults.stand import Stand
@@ -32,8 +34,7 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = f"sqlite:///{tmp_path_factory.mktemp('batch-run')}/laneway.db"
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        server.execute("CREATE DATABASE batch_run")
-        url = server.url("batch_run")
+        url = server.create_database("batch_run")
     migrate(url)
     with Stand(url, models=MODELS, providers=("sim", "second"), routing=ROUTING, call_timeout="300s") as stand:
         stand.start_workers(2)
@@ -154,9 +155,17 @@ async def test_a_batch_cancelled_at_once_ends_with_every_line_in_its_error_file(
     assert (await caller.check((batch_id, lines))).violations == []
 
 
+def _end_window(connection: Connection, now_ms: int, batch_id: bytes) -> None:
+    batch, job = tables.batch, tables.job
+    connection.execute(update(batch).where(batch.c.id == batch_id).values(expires_at_ms=now_ms))
+    connection.execute(update(job).where(job.c.batch_id == batch_id).values(deadline_at_ms=now_ms))
+
+
 async def test_a_batch_whose_window_ends_keeps_its_answers_and_expires_the_rest(caller: Caller) -> None:
     lines = [*chat_lines(10), chat_line("hang", "sim/sim-hang")]
-    batch_id = await caller.submit(lines, window_ms=12_000)
+    batch_id = await caller.submit(lines)
+    await caller.wait_ended(batch_id, 10)
+    await caller.database.write(_end_window, batch_id)
     batch = await caller.wait(batch_id, LIMIT_S)
     assert (batch.status, batch.completed, batch.failed) == ("expired", 10, 1)
     assert batch.expired_at_ms is not None

@@ -1,12 +1,13 @@
-"""`laneway keys`: the same three verbs on the database itself and through a server's admin API."""
+"""`laneway keys`: the same verbs on the database itself and through a server's admin API."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from store.keys import is_well_formed
+from store.key_secrets import is_well_formed
 from tests.laneway_up import LanewayUp, run_cli
 
 
@@ -80,3 +81,31 @@ def test_a_key_has_limits_of_its_own(where: list[str], tmp_path: Path) -> None:
     listed = run_cli(["keys", "list", *where], cwd=tmp_path).stdout
     assert "rpm=60 max_parallel_requests=4 weight=3" in listed
     assert run_cli(["keys", "create", "limited", "--rpm", "0", *where], cwd=tmp_path).returncode == 2
+
+
+def test_a_key_is_edited_rotated_blocked_and_deleted(up: LanewayUp, where: list[str], tmp_path: Path) -> None:
+    def keys(*words: str) -> dict[str, Any]:
+        done = run_cli(["keys", *words, "--json", *where], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    allowed = ["--model", "sim-small", "--model", "sim-e*", "--scope", "read", "--scope", "submit"]
+    made = keys("create", "whole", "--owner", "Ada", "--tag", "b", "--tag", "a", "--monthly", "2.5", *allowed)
+    assert (made["models"], made["scopes"], made["tags"]) == (["sim-small", "sim-e*"], ["submit", "read"], ["a", "b"])
+    assert (made["budgets"], made["owner"]) == ({"monthly": "2.5"}, "Ada")
+    limits = ["--rpm", "9", "--keep-content", "2d", "--store-bodies"]
+    edited = keys("edit", made["id"], "--name", "other", "--model", "none", *limits)
+    assert (edited["name"], edited["models"], edited["limits"]) == ("other", None, {"rpm": 9})
+    assert (edited["keep_content_s"], edited["store_bodies"]) == (172_800, True)
+    assert keys("edit", made["id"], "--rpm", "none", "--expires-in", "never")["limits"] == {}
+    rotated = keys("rotate", made["id"], "--overlap", "0")
+    assert up.get("/v1/models", key=made["secret"]).status_code == 401
+    assert up.get("/v1/models", key=rotated["secret"]).status_code == 200
+    assert keys("block", made["id"])["status"] == "blocked"
+    assert keys("list", "--owner", "Ada", "--status", "blocked")["id"] == made["id"]
+    assert keys("unblock", made["id"])["status"] == "active"
+    shown = run_cli(["keys", "show", made["id"], *where], cwd=tmp_path).stdout
+    assert "scopes:         submit, read" in shown
+    assert keys("delete", made["id"])["deleted"] is True
+    gone = run_cli(["keys", "show", made["id"], *where], cwd=tmp_path)
+    assert (gone.returncode, gone.stdout) == (8, "")

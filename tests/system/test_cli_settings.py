@@ -6,7 +6,7 @@ import pytest
 
 from cli.failure import CommandError
 from cli.loopback import http_url, is_loopback, reachable_at
-from cli.pepper import find_pepper
+from cli.pepper import find_pepper, other_peppers
 from cli.programs import wants_simulator
 from cli.settings import Flags, Settings, load_settings, next_database, with_driver
 from router.config import parse_config
@@ -143,6 +143,17 @@ def test_a_pepper_is_made_once_and_read_as_hex_or_text(tmp_path: Path) -> None:
     assert find_pepper(load(tmp_path, LANEWAY_PEPPER="words, words, words"), make=False) == b"words, words, words"
     with pytest.raises(CommandError, match="too short"):
         find_pepper(load(tmp_path, LANEWAY_PEPPER="word"), make=False)
+
+
+def test_another_pepper_is_accepted_beside_the_one_in_use(tmp_path: Path) -> None:
+    assert other_peppers(load(tmp_path)) == ()
+    assert other_peppers(load(tmp_path, LANEWAY_OTHER_PEPPER="00ff" * 8)) == (bytes.fromhex("00ff" * 8),)
+    (tmp_path / "other").write_text("in a file of its own\n")
+    assert other_peppers(load(tmp_path, LANEWAY_OTHER_PEPPER_FILE=str(tmp_path / "other"))) == (
+        b"in a file of its own",
+    )
+    with pytest.raises(CommandError, match="LANEWAY_OTHER_PEPPER is too short"):
+        other_peppers(load(tmp_path, LANEWAY_OTHER_PEPPER="word"))
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,7 @@ def test_answers_that_arrive_while_the_database_is_locked_reach_their_callers(ap
     """F31: twenty answers wait in the worker until they can be committed; none is asked for again."""
     if not api.database_url.startswith("sqlite"):
         pytest.skip("the lock is SQLite's")
-    stand.simulator.change(latency_ms=8_000)
+    stand.simulator.change(latency_ms=5_000)
     billed = len(stand.bill())
     with api.http() as http, ThreadPoolExecutor(20) as threads:
         answers = [threads.submit(http.post, CHAT, json=chat(f"locked {n}")) for n in range(20)]

@@ -204,7 +204,7 @@ def test_an_edit_that_cannot_be_made_is_refused(
 def test_only_the_operator_edits(api: ApiServer) -> None:
     with api.http(api.make_key()[1]) as http:
         for method, path in (("POST", "/admin/providers/gpu/pause"), ("PUT", "/admin/deployments/gpu/m/limits")):
-            assert http.request(method, path, json={}).json()["error"]["code"] == "master_key_required"
+            assert http.request(method, path, json={}).json()["error"]["code"] == "insufficient_scope"
         assert provider(http)["state"] == "ok"
 
 

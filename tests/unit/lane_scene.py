@@ -78,7 +78,7 @@ class Door:
         self.asked.append((gate.deployment.model, [number_of(each) for each in jobs]))
         await self.answers.wait()
         granted = min(self.grants.pop(0) if self.grants else self.grants_then, len(jobs))
-        return Grant(granted, 0 if granted == len(jobs) else self.wait_ms, None, is_probe=False)
+        return Grant(granted, 0 if granted == len(jobs) else self.wait_ms, None)
 
     def leaving(self, gate: Gate, grant: Grant) -> Mapping[tuple[bytes, int], Leaving]:
         return {(each.id, each.n): self.leaves[number_of(each)] for each in gate if number_of(each) in self.leaves}

@@ -40,7 +40,7 @@ def test_a_body_passes_byte_for_byte() -> None:
     raw = b'{ "model":"small",\n"messages":[{"role":"user","content":"\\u00e9"}], "unknown": 1.0 }'
     asked = read(raw)
     assert asked.body is raw
-    assert (asked.route.name, asked.queue, asked.stream, asked.store) == ("small", "gpu", False, False)
+    assert (asked.route.name, asked.queue, asked.stream, asked.store) == ("small", "gpu", False, None)
 
 
 def test_our_own_field_is_read_and_not_sent_on() -> None:

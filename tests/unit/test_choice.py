@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from providers.completion import Target
 from providers.failure import ErrorClass
-from router.choice import ROOM_MS, choose, onward, places
+from router.choice import ROOM_MS, choose, moved_for, onward, places
 from router.deployment import Deployment
 from router.failure_rules import RULES, Here
 from router.routes import Route
@@ -47,6 +47,12 @@ def chosen(served: Route, *standings: Standing, draw: float = 0.0, among: Sequen
     by_name = {each.provider: standing for each, standing in zip(served.deployments, standings, strict=True)}
     every = range(len(served.deployments)) if among is None else among
     return choose(served, list(every), lambda each: by_name[each.provider], draw=draw)
+
+
+def moved(served: Route, place: int, *standings: Standing, draw: float = 0.0) -> ErrorClass | None:
+    """Why a job that may go anywhere goes to this place."""
+    by_name = {each.provider: standing for each, standing in zip(served.deployments, standings, strict=True)}
+    return moved_for(served, place, range(len(standings)), lambda each: by_name[each.provider], draw=draw)
 
 
 def test_a_job_begins_at_one_of_the_models_own_deployments_or_at_a_fallback_under_chain() -> None:
@@ -192,6 +198,32 @@ def test_a_failure_that_may_pass_is_not_fled_from_to_a_place_that_is_closed() ->
         assert onward(FULL, (1, 2), lambda _: shut, after=cause, draw=0.0) == expected
         assert onward(FULL, (1, 2), lambda _: FREE, after=cause, draw=0.0) == 1
         assert onward(FULL, (), lambda _: FREE, after=cause, draw=0.0) is None
+
+
+@pytest.mark.parametrize("reason", Closed)
+def test_a_closed_deployment_is_why_a_job_goes_to_another(reason: Closed) -> None:
+    found = [moved(FULL, place, Standing(reason), FREE, FREE, FREE, FREE, FREE) for place in (0, 1, 2)]
+    assert found == [None, reason.error_class, reason.error_class]
+
+
+def test_want_of_room_is_why_a_job_goes_to_another_model_and_says_nothing_within_its_own() -> None:
+    busy = Standing(wait_ms=60_000)
+    found = [moved(FULL, place, busy, busy, FREE, FREE, FREE, FREE) for place in (0, 1, 2)]
+    assert found == [None, None, E.RATE_LIMIT]
+
+
+@pytest.mark.parametrize("draw", [0.0, 0.3, 0.6, 0.9])
+def test_a_job_that_the_same_draw_sends_there_when_all_are_open_has_not_moved(draw: float) -> None:
+    served = route(deployment("a"), deployment("b", weight=2), strategy=Strategy.WEIGHTED)
+    shut = Standing(Closed.FAILING, 5_000)
+    assert moved(served, 1, shut, FREE, draw=draw) == (E.OVERLOADED if draw < 1 / 3 else None)
+
+
+def test_the_place_that_a_strategy_prefers_is_the_usual_one_wherever_it_stands() -> None:
+    served = route(deployment("dear"), deployment("cheap"), strategy=Strategy.LOWEST_COST)
+    dear, cheap = Standing(Closed.FAILING, 5_000, typical_nanousd=900), Standing(typical_nanousd=100)
+    assert moved(served, 1, dear, cheap) is None
+    assert moved(served, 0, replace(dear, closed=None), replace(cheap, closed=Closed.AUTH)) is E.AUTH
 
 
 standings = st.builds(

@@ -1,37 +1,10 @@
-"""An estimate reads the bound of a request from its bytes, never from within a text, and learns from every answer."""
+"""An estimate keeps to what a request allows, and learns from every answer."""
 
-import json
-from typing import Any
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.completion import Usage
-from workers.estimate import Estimate, allowed_tokens
-
-NAMES = ("max_tokens", "max_completion_tokens")
-SPITEFUL = st.sampled_from(['"max_tokens": 5', '\\"max_tokens":5', '"max_completion_tokens":7,', 'x"max_tokens', "\\"])
-TEXTS = st.lists(SPITEFUL | st.text(max_size=10), max_size=6).map("".join)
-
-
-@given(TEXTS, TEXTS, st.booleans())
-def test_a_bound_is_never_read_from_within_a_text(one: str, other: str, ascii_only: bool) -> None:
-    body = {"model": one, "messages": [{"role": "user", "content": other}], one: 5, "stop": [one, other]}
-    if one in NAMES:
-        return
-    assert allowed_tokens(json.dumps(body, ensure_ascii=ascii_only).encode()) is None
-
-
-@given(TEXTS, st.integers(0, 999_999_999), st.sampled_from(NAMES), st.sampled_from([None, 1, "\t"]))
-def test_a_bound_is_found_among_any_texts(text: str, bound: int, name: str, indent: Any) -> None:
-    body = {"messages": [{"content": text}], name: bound, "user": text}
-    assert allowed_tokens(json.dumps(body, indent=indent).encode()) == bound
-
-
-@pytest.mark.parametrize("value", ["null", '"5"', "12345678901", "-3", "{}", "true"])
-def test_what_is_no_bound_is_not_taken_for_one(value: str) -> None:
-    assert allowed_tokens(f'{{"max_tokens": {value}}}'.encode()) is None
+from workers.estimate import Estimate
 
 
 def test_output_is_what_was_written_lately_and_at_most_what_is_allowed() -> None:

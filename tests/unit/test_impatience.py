@@ -106,8 +106,8 @@ def test_what_keeps_a_job_waiting_has_a_class_for_every_closure() -> None:
 
 
 def test_jobs_wait_one_behind_another_at_a_limit_and_all_alike_at_a_closure() -> None:
-    limited = Grant(0, 500, bound_by(None), is_probe=False)
-    closed = Grant(0, 500, bound_by(Closed.FAILING), is_probe=False)
+    limited = Grant(0, 500, bound_by(None))
+    closed = Grant(0, 500, bound_by(Closed.FAILING))
     jobs = [replace(JOB, n=n) for n in range(3)]
     assert [wait_ms for _, wait_ms in waits(jobs, limited, 600)] == [500, 600, 700]
     assert [wait_ms for _, wait_ms in waits(jobs, limited, 0)] == [500, 1_500, 2_500]

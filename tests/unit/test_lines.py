@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.batch_inspection import MOST_ERRORS, Inspection, repeats
+from router.batch_line import InputError, Request, parse_line
 from router.routing import FailoverPolicy
-from workers.inspection import MOST_ERRORS, Inspection, repeats
-from workers.lines import InputError, LineTooLong, Request, parse_line, read_lines
+from store.content_lines import LineTooLong, read_lines
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
@@ -157,7 +158,7 @@ def test_equal_hashes_of_different_ids_are_no_repeat() -> None:
     assert repeats(lines, CHAT, {hash("a"), hash("b")}, {}) == []
 
 
-def test_the_check_stops_at_a_hundred_errors() -> None:
+def test_a_hundred_errors_are_kept_and_all_are_counted() -> None:
     inspection = inspect(*[b"{"] * (MOST_ERRORS + 50))
-    assert len(inspection.errors) == MOST_ERRORS
+    assert (len(inspection.errors), inspection.error_count, inspection.total) == (MOST_ERRORS, 150, 150)
     assert inspection.is_full

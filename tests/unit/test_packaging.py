@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.house import ARROWS
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+MAY_RUN_AT_START = {"_laneway.pth", "_virtualenv.pth", "distutils-precedence.pth"}
 STARTS_OURS = ("migrate", "api", "workers")
 REQUIREMENT = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;\\]+)( ; [^\\]+)? \\$")
 
@@ -64,15 +66,35 @@ def test_the_wheel_carries_every_file_of_the_packages_and_the_licence(tmp_path: 
     built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = tmp_path.glob("laneway-*.whl")
-    carried = set(zipfile.ZipFile(wheel).namelist())
-    ours = {
-        str(path.relative_to(ROOT))
-        for package in ARROWS
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert {name for name in carried if ".dist-info/" not in name} == ours
+    with zipfile.ZipFile(wheel) as opened:
+        carried = {name: opened.read(name) for name in opened.namelist()}
+    ours = {name: content for name, content in carried.items() if ".dist-info/" not in name}
+    assert ours == {name: (ROOT / name).read_bytes() for name in files_of_the_packages()}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in carried)
+    assert not [name for name in carried if name.endswith(".pth")], "it would run whenever Python starts"
+
+
+def files_of_the_packages() -> set[str]:
+    """What the version control knows of the six packages, changes that are not committed included."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        found = (path for package in ARROWS for path in (ROOT / package).rglob("*"))
+        return {str(path.relative_to(ROOT)) for path in found if path.is_file() and "__pycache__" not in path.parts}
+    known = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *ARROWS]
+    listed = subprocess.run(known, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return {name for name in listed if name and (ROOT / name).exists()}
+
+
+def test_nothing_unknown_runs_when_python_starts() -> None:
+    """A `.pth` file runs with every start of the interpreter: only those of the installers may be here."""
+    assert {path.name for path in Path(sysconfig.get_path("purelib")).glob("*.pth")} <= MAY_RUN_AT_START
+
+
+def test_the_dependencies_are_above_their_known_holes(project: dict[str, Any]) -> None:
+    runtime = pins(ROOT / "requirements" / "runtime.txt")
+    for name, floor in (("starlette", (1, 0, 1)), ("python-multipart", (0, 0, 27))):
+        assert tuple(int(part) for part in runtime[name].split(".")) >= floor
+        assert f"{name}>={'.'.join(map(str, floor))}" in project["project"]["dependencies"]
+    assert not {name for name in runtime if "litellm" in name}
 
 
 def test_one_version_everywhere(project: dict[str, Any], compose: dict[str, Any], dockerfile: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from providers.failure import ErrorClass
 from router.rooms import Place, Plan, Published, Rooms
 from router.routing import FailoverPolicy
 from router.scope import deployment_scope
@@ -98,11 +99,21 @@ def test_a_fallback_answers_only_where_its_own_model_will_not_soon(own: Standing
     assert (place and place.queue) == queue
 
 
+def test_a_place_says_why_it_is_not_the_usual_one() -> None:
+    """Where deployments that take calls share the work there is nothing to say."""
+    held = rooms(plan(standing=only("one", Standing(closed=Closed.BILLING))))
+    full = rooms(plan(standing=only("one", Standing(waiting=500, wait_ms=60_000))))
+    places = [each.place("r") for each in (rooms(plan()), held, full)]
+    assert [each and (each.queue, each.moved_for) for each in places] == [
+        (ONE, None), (TWO, ErrorClass.BILLING), (TWO, None),
+    ]  # fmt: skip
+
+
 def test_lines_that_may_not_move_to_another_model_wait_for_their_own() -> None:
     closed = rooms(plan(standing=only("one", Standing(closed=Closed.AUTH))))
     assert closed.place("chained", FailoverPolicy.STRICT) is None
     assert closed.place("chained", FailoverPolicy.SAME_MODEL) is None
-    assert closed.place("chained") == Place(TWO, 1, deployment_scope("two", "c"))
+    assert closed.place("chained") == Place(TWO, 1, deployment_scope("two", "c"), ErrorClass.AUTH)
     assert closed.has_any("chained")
 
 

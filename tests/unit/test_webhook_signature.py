@@ -38,7 +38,7 @@ def spelled(size: int) -> str:
 def test_a_signed_event_verifies_with_both_packages(secret: str, event_type: str) -> None:
     sent = delivery(event_type)
     body = event_body(sent)
-    headers = signed_headers(event_id(sent), body, secret=secret, at=datetime.now(UTC))
+    headers = signed_headers(event_id(sent), body, secrets=[secret], at=datetime.now(UTC))
     kind = Prefix.JOB if event_type.startswith("job") else Prefix.BATCH
     expected = {
         "id": public_id(Prefix.EVENT, sent.event_id), "object": "event", "type": event_type,
@@ -53,16 +53,28 @@ def test_a_signed_event_verifies_with_both_packages(secret: str, event_type: str
 def test_a_changed_body_another_secret_and_an_old_signature_do_not_verify() -> None:
     secret, sent = key_secret(PEPPER, new_id()), delivery()
     body = event_body(sent)
-    headers = signed_headers(event_id(sent), body, secret=secret, at=datetime.now(UTC))
+    headers = signed_headers(event_id(sent), body, secrets=[secret], at=datetime.now(UTC))
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(body.replace(b"completed", b"cancelled"), headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(key_secret(PEPPER, new_id())).verify(body, headers)
     with pytest.raises(openai.InvalidWebhookSignatureError):
         client(key_secret(PEPPER, new_id())).webhooks.unwrap(body, headers)
-    old = signed_headers(event_id(sent), body, secret=secret, at=datetime.now(UTC) - timedelta(seconds=301))
+    old = signed_headers(event_id(sent), body, secrets=[secret], at=datetime.now(UTC) - timedelta(seconds=301))
     with pytest.raises(WebhookVerificationError, match="too old"):
         Webhook(secret).verify(body, old)
+
+
+def test_while_one_pepper_follows_another_a_receiver_may_know_either_secret() -> None:
+    sent, key_id = delivery(), new_id()
+    both = [key_secret(pepper, key_id) for pepper in (PEPPER, b"another pepper")]
+    body = event_body(sent)
+    headers = signed_headers(event_id(sent), body, secrets=both, at=datetime.now(UTC))
+    for secret in both:
+        assert Webhook(secret).verify(body, headers)
+        assert client(secret).webhooks.unwrap(body, headers).id == event_id(sent)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(key_secret(b"third pepper", key_id)).verify(body, headers)
 
 
 def test_a_keys_own_secret_is_the_same_everywhere_and_nobody_elses() -> None:
@@ -76,7 +88,7 @@ def test_a_keys_own_secret_is_the_same_everywhere_and_nobody_elses() -> None:
 def test_a_sealed_secret_comes_back_and_shows_nothing(raw: bytes) -> None:
     secret = "whsec_" + base64.b64encode(raw).decode()
     sealed = seal(PEPPER, secret)
-    assert unseal(PEPPER, sealed) == secret
+    assert unseal([PEPPER], sealed) == unseal([b"another pepper", PEPPER], sealed) == secret
     assert raw not in base64.b64decode(sealed)
     assert seal(PEPPER, secret) != sealed
 
@@ -85,11 +97,11 @@ def test_a_sealed_secret_of_another_pepper_or_changed_is_refused() -> None:
     sealed = seal(PEPPER, key_secret(PEPPER, new_id()))
     raw = bytearray(base64.b64decode(sealed))
     with pytest.raises(ValueError, match="not sealed under this pepper"):
-        unseal(b"another pepper", sealed)
+        unseal([b"another pepper"], sealed)
     for place in range(len(raw)):
         raw[place] ^= 1
         with pytest.raises(ValueError, match="not sealed under this pepper"):
-            unseal(PEPPER, base64.b64encode(raw).decode())
+            unseal([PEPPER], base64.b64encode(raw).decode())
         raw[place] ^= 1
 
 

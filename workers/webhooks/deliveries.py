@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Sequence
 
 from router.config import WebhooksConfig
 from router.delivery import RetryLater, SendError, Sent, judge
@@ -32,7 +33,7 @@ class Deliveries:
     def __init__(
         self,
         database: Database,
-        pepper: bytes,
+        peppers: Sequence[bytes],
         config: WebhooksConfig,
         *,
         look_every_ms: int,
@@ -40,7 +41,7 @@ class Deliveries:
         sender: Sender | None = None,
     ) -> None:
         self._database = database
-        self._pepper = pepper
+        self._peppers = peppers
         self._config = config
         self._look_every_s = look_every_ms / 1000
         self._agent = f"Laneway/{version or '0'}"
@@ -127,19 +128,20 @@ class Deliveries:
     async def _post(self, delivery: ClaimedDelivery) -> Sent:
         """Sign and post once. The time of the signature is this try's."""
         try:
-            secret = self._secret(delivery)
+            secrets = self._secrets(delivery)
         except ValueError:
             _log.error("delivery %s: the stored signing secret cannot be read", delivery.id.hex())
             return Sent(error=SendError.SECRET)
         body = event_body(delivery)
-        headers = signed_headers(event_id(delivery), body, secret=secret, at=now_utc())
+        headers = signed_headers(event_id(delivery), body, secrets=secrets, at=now_utc())
         headers |= {"content-type": "application/json", "user-agent": self._agent}
         return await self._sender.post(delivery.url, body, headers)
 
-    def _secret(self, delivery: ClaimedDelivery) -> str:
+    def _secrets(self, delivery: ClaimedDelivery) -> list[str]:
+        """What it is signed with: each of them is a signature, and a receiver needs to know one."""
         if delivery.sealed_secret is None:
-            return key_secret(self._pepper, delivery.place.key_id)
-        return unseal(self._pepper, delivery.sealed_secret)
+            return [key_secret(pepper, delivery.place.key_id) for pepper in self._peppers]
+        return [unseal(self._peppers, delivery.sealed_secret)]
 
     async def _report_on(self) -> None:
         while True:

@@ -4,6 +4,7 @@ The body is the same bytes on every try; the time is each try's own, because rec
 minutes.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
@@ -32,10 +33,10 @@ def event_id(delivery: ClaimedDelivery) -> str:
     return public_id(Prefix.EVENT, delivery.event_id)
 
 
-def signed_headers(message_id: str, body: bytes, *, secret: str, at: datetime) -> dict[str, str]:
-    """Sign these very bytes. `secret` is spelled `whsec_...`; `at` is now, with its time zone UTC."""
+def signed_headers(message_id: str, body: bytes, *, secrets: Sequence[str], at: datetime) -> dict[str, str]:
+    """Sign these very bytes with each secret, spelled `whsec_...`; `at` is now, with its time zone UTC."""
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(message_id, at, body.decode()),
+        "webhook-signature": " ".join(Webhook(secret).sign(message_id, at, body.decode()) for secret in secrets),
     }

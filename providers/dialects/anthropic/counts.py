@@ -14,13 +14,19 @@ def openai_usage(usage: Mapping[str, Any]) -> dict[str, Any] | None:
     written = _count(usage, "cache_creation_input_tokens") or 0
     cached = _count(usage, "cache_read_input_tokens") or 0
     prompt = fresh + written + cached
+    kept = usage.get("cache_creation")
+    for_an_hour = _count(kept, "ephemeral_1h_input_tokens") if isinstance(kept, dict) else None
     details = usage.get("output_tokens_details")
     thought = _count(details, "thinking_tokens") if isinstance(details, dict) else None
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "prompt_tokens_details": {
+            "cached_tokens": cached,
+            "cache_write_tokens": written,
+            **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {}),
+        },
         **({} if thought is None else {"completion_tokens_details": {"reasoning_tokens": thought}}),
     }
 

@@ -59,13 +59,22 @@ def usage_of(usage: Any) -> dict[str, Any] | None:
         return None
     new, cached, written, completion = counts
     prompt = new + cached + written
-    details = {"cached_tokens": cached, "cache_write_tokens": written}
+    details = {"cached_tokens": cached, "cache_write_tokens": written, **_for_an_hour(usage.get("cacheDetails"))}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "prompt_tokens_details": details,
     }
+
+
+def _for_an_hour(details: Any) -> dict[str, int]:
+    """How much of what was written is kept for an hour; nothing where it is not said."""
+    if type(details) is not list:
+        return {}
+    counts = [each.get("inputTokens") for each in details if type(each) is dict and each.get("ttl") == "1h"]
+    tokens = sum(count for count in counts if type(count) is int and count > 0)
+    return {"cache_write_1h_tokens": tokens} if tokens else {}
 
 
 def account(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,43 +1,58 @@
-"""Keys, money, idempotency, live edits."""
+"""Teams, keys, idempotency, live edits."""
 
 from alembic import op
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import PrimaryKeyConstraint
 
 from store.migrations.columns import big, blob, create_index, optional_big, small, text
 
 
 def create_accounts() -> None:
-    """Create `key`, `ledger`, `idempotency`, `override`."""
+    """Create `team`, `key`, `key_secret`, `idempotency`, `override`."""
+    op.create_table(
+        "team",
+        blob("id", 16),
+        text("name", 255),
+        small("shares", default=0),
+        big("created_at_ms"),
+        optional_big("deleted_at_ms"),
+        PrimaryKeyConstraint("id"),
+    )
     op.create_table(
         "key",
         blob("id", 16),
         text("name", 255),
-        blob("digest", 32, nullable=True),
-        text("last4", 4),
+        text("owner", 255),
+        blob("team_id", 16, nullable=True),
+        blob("made_by", 16, nullable=True),
+        text("tags_json", nullable=True),
+        text("models_json", nullable=True),
+        text("endpoints_json", nullable=True),
+        text("scopes_json", nullable=True),
+        small("allow_unpriced", default=0),
+        small("store_bodies", default=0),
+        optional_big("keep_content_ms"),
         big("created_at_ms"),
         optional_big("expires_at_ms"),
+        optional_big("blocked_at_ms"),
         optional_big("revoked_at_ms"),
+        optional_big("deleted_at_ms"),
         big("spent_nanousd"),
-        big("reserved_nanousd"),
         big("served"),
         small("weight", default=1),
         text("limits_json", nullable=True),
         PrimaryKeyConstraint("id"),
-        UniqueConstraint("digest"),
     )
+    create_index("key_of_team", "key", ["team_id"], where="team_id IS NOT NULL")
     op.create_table(
-        "ledger",
-        blob("job_id", 16),
-        small("n"),
-        text("kind", 16),
+        "key_secret",
+        blob("digest", 32),
         blob("key_id", 16),
-        blob("batch_id", 16, nullable=True),
-        big("at_ms"),
-        optional_big("amount_nanousd"),
-        text("basis", 16),
-        PrimaryKeyConstraint("job_id", "n", "kind"),
+        text("last4", 4),
+        big("created_at_ms"),
+        optional_big("expires_at_ms"),
+        PrimaryKeyConstraint("digest"),
     )
-    create_index("ledger_of_key", "ledger", ["key_id", "at_ms"])
+    create_index("secret_of_key", "key_secret", ["key_id"])
     op.create_table(
         "idempotency",
         blob("key_id", 16),

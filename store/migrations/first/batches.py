@@ -24,6 +24,13 @@ def create_batches() -> None:
         text("metadata_json"),
         text("errors_json", nullable=True),
         optional_big("output_expires_after_s"),
+        text("tags_json", nullable=True),
+        text("paused_for", 16, nullable=True),
+        optional_big("paused_at_ms"),
+        text("paused_by", nullable=True),
+        optional_big("needs_nanousd"),
+        big("pauses"),
+        optional_big("max_cost_nanousd"),
         big("total"),
         big("loaded"),
         big("completed"),
@@ -51,6 +58,7 @@ def create_batches() -> None:
         PrimaryKeyConstraint("id"),
     )
     create_index("batch_of_key", "batch", ["key_id", "id"])
+    create_index("batch_bodies", "batch", ["key_id", "created_at_ms"], where="bodies_purged_at_ms IS NULL")
     create_index(
         "batch_open",
         "batch",
@@ -61,7 +69,7 @@ def create_batches() -> None:
         "batch_turn",
         "batch",
         ["key_id", "handed_out_at_ms", "id"],
-        where="status = 'in_progress' AND closing IS NULL",
+        where="status = 'in_progress' AND closing IS NULL AND paused_for IS NULL",
     )
     op.create_table(
         "file",

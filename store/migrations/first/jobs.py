@@ -40,6 +40,8 @@ def create_jobs() -> None:
         small("publish_n", default=0),
         optional_big("cancel_requested_at_ms"),
         big("reserved_nanousd"),
+        optional_big("estimate_nanousd"),
+        text("tags_json", nullable=True),
         big("cost_nanousd"),
         text("metadata_json", nullable=True),
         small("stream", default=0),
@@ -60,9 +62,16 @@ def create_jobs() -> None:
         "job_bodies",
         "job",
         ["ephemeral", "finished_at_ms"],
-        where="batch_id IS NULL AND ephemeral < 3 AND finished_at_ms IS NOT NULL",
+        where="batch_id IS NULL AND ephemeral > 0 AND ephemeral < 4 AND finished_at_ms IS NOT NULL",
+    )
+    create_index(
+        "job_kept",
+        "job",
+        ["ephemeral", "key_id", "finished_at_ms"],
+        where="batch_id IS NULL AND ephemeral = 0 AND finished_at_ms IS NOT NULL",
     )
     create_index("job_of_key", "job", ["key_id", "id"], where="batch_id IS NULL")
+    create_index("job_reserved", "job", ["key_id"], where="reserved_nanousd <> 0")
     create_index("job_unanswered", "job", ["body_hash"], where="body_hash IS NOT NULL")
     create_index(
         "job_waiting",
@@ -100,9 +109,11 @@ def create_jobs() -> None:
         text("queue"),
         small("jobs"),
         text("failover", 16, nullable=True),
+        text("moved_for", 32, nullable=True),
         optional_big("published_at_ms"),
         small("publish_n", default=0),
         optional_big("claimed_at_ms"),
+        optional_big("estimate_nanousd"),
         big("reserved_nanousd"),
         PrimaryKeyConstraint("id"),
     )

@@ -14,9 +14,10 @@ def create_signals() -> None:
         blob("key_id", 16),
         blob("object_id", 16),
         text("type", 64),
+        small("n", default=0),
         big("created_at_ms"),
         PrimaryKeyConstraint("id"),
-        UniqueConstraint("object_id", "type", name="event_once"),
+        UniqueConstraint("object_id", "type", "n", name="event_once"),
     )
     op.create_table(
         "webhook_endpoint",

@@ -7,6 +7,7 @@ from store.clock import now_ms
 from store.migrations.first.accounts import create_accounts
 from store.migrations.first.batches import create_batches
 from store.migrations.first.jobs import create_jobs
+from store.migrations.first.money import create_money
 from store.migrations.first.signals import create_signals
 
 revision = "0001"
@@ -20,6 +21,7 @@ def upgrade() -> None:
     create_jobs()
     create_batches()
     create_accounts()
+    create_money()
     create_signals()
     insert_master_key()
 
@@ -30,12 +32,13 @@ def downgrade() -> None:
 
 
 def insert_master_key() -> None:
-    """Insert the `key` row that owns what the master key makes. Its digest is null, so no secret finds it."""
+    """Insert the `key` row that owns what the master key makes. It has no secret, so none finds it."""
     key = table(
         "key",
         column("id", LargeBinary(16)),
         column("name", String),
-        column("last4", String),
+        column("owner", String),
         column("created_at_ms", BigInteger),
     )
-    op.execute(insert(key).values(id=_MASTER_KEY_ID, name="master", last4="", created_at_ms=now_ms(op.get_bind())))
+    made_at_ms = now_ms(op.get_bind())
+    op.execute(insert(key).values(id=_MASTER_KEY_ID, name="master", owner="", created_at_ms=made_at_ms))

@@ -1,16 +1,11 @@
-"""Lines: reading a batch's input file line by line with flat memory, and checking each request. Pure but for reading.
+"""A line of a batch's input file: one request, checked as far as we use it. Pure."""
 
-Lines end at a line feed and nowhere else (U+2028 may stand inside a JSON string). Blank lines and a missing final
-line feed are fine.
-"""
-
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from router.request_fields import STEERING_FIELDS
+from router.request_fields import steering
 from router.routing import FailoverPolicy
 from router.wishes import LINE_WISHES, BadWish, take_wishes
 
@@ -40,31 +35,6 @@ class Request:
     """Without our own field."""
     failover: FailoverPolicy | None = None
     """How far it may move; None leaves that to its route."""
-
-
-class LineTooLong(Exception):
-    """A line is longer than the limit; `line` is its number."""
-
-    def __init__(self, line: int) -> None:
-        self.line = line
-
-
-async def read_lines(chunks: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[list[tuple[int, bytes]]]:
-    """Yield (line number, bytes) in groups, one group for each chunk read. Raises LineTooLong."""
-    number = 0
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
-        lines = [(number + index, line) for index, line in enumerate(whole, 1)]
-        number += len(whole)
-        for line_number, line in lines:
-            if len(line) > most_bytes:
-                raise LineTooLong(line_number)
-        if len(rest) > most_bytes:
-            raise LineTooLong(number + 1)
-        yield lines
-    if rest:
-        yield [(number + 1, rest)]
 
 
 def parse_line(number: int, line: bytes, endpoint: str) -> Request | InputError | None:
@@ -134,9 +104,8 @@ def _check_body(number: int, body: dict[str, Any], endpoint: str) -> InputError 
         error = _check_type(number, body, name, kind, words, f"body.{name}")
         if error is not None:
             return error
-    if steering := STEERING_FIELDS.intersection(body):
-        name = min(steering)
-        message = f"{name!r} may not be in a body: where a request goes, and as whom, is configured on the server."
+    if refused := steering(body):
+        name, message = refused
         return InputError("invalid_value", number, message, f"body.{name}")
     if body.get("stream"):
         message = "stream must be false in a batch: its answers are always whole."

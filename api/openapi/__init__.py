@@ -1,0 +1,1 @@
+"""The OpenAPI document: every route with what it takes and what it answers, at `GET /openapi.json`."""

@@ -1,0 +1,110 @@
+"""What is set aside for jobs: taken from the budgets of their payers before they run, given back when they end.
+
+Every path on which a job ends gives back, in the transaction that ends it. The ledger has a line for each of both.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection, bindparam, insert, literal_column, null
+
+from router.budget import Payer
+from router.outcome import CostBasis, LedgerKind
+from store.budgets import Change, Purse, purses, read_tags, settle
+from store.bulk import execute_many
+from store.spend import SpentCall
+from store.tables import ledger
+
+_INSERT_LINE = insert(ledger).values(
+    job_id=bindparam("b_id"),
+    n=literal_column("0"),
+    kind=bindparam("b_kind"),
+    key_id=bindparam("b_key"),
+    batch_id=bindparam("b_batch"),
+    at_ms=bindparam("b_now"),
+    amount_nanousd=bindparam("b_amount"),
+    basis=literal_column(f"'{CostBasis.ESTIMATED}'"),
+    price_version=null(),
+)
+
+
+class Held(Protocol):
+    """What `HeldJob` has; the rows of queries have it too."""
+
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def key_id(self) -> bytes: ...
+    @property
+    def batch_id(self) -> bytes | None: ...
+    @property
+    def tags_json(self) -> str | None:
+        """All its tags, with its key's."""
+        ...
+
+    @property
+    def reserved_nanousd(self) -> int: ...
+
+
+class HeldJob(NamedTuple):
+    """A job, and what is set aside for it."""
+
+    id: bytes
+    key_id: bytes
+    batch_id: bytes | None
+    tags_json: str | None
+    reserved_nanousd: int
+
+
+def write_lines(connection: Connection, now_ms: int, kind: LedgerKind, jobs: Iterable[Held]) -> None:
+    """Write a ledger line for each job that something is set aside for: that it is now, or is no more."""
+    execute_many(connection, _INSERT_LINE, [_line(each, kind, now_ms) for each in jobs if each.reserved_nanousd])
+
+
+def give_back(connection: Connection, now_ms: int, ended: Sequence[Held]) -> None:
+    """Give back what was set aside for jobs that this transaction ends. Their own rows are the caller's to clear."""
+    settle_jobs(connection, now_ms, (), ended)
+
+
+def settle_jobs(connection: Connection, now_ms: int, calls: Sequence[SpentCall], ended: Sequence[Held]) -> None:
+    """Count in the budgets what calls cost, and give back what was set aside for jobs that this transaction ends.
+
+    Costs no statement where nothing was set aside and no call has a cost, and one look where nobody has a budget. A cost that is not known is not counted; it
+    is when it is learned.
+    """
+    held = [each for each in ended if each.reserved_nanousd]
+    paid = [each for each in calls if each.cost_nanousd]
+    if not held and not paid:
+        return
+    known = purses(connection, {*(job.key_id for job in held), *(call.key_id for call in paid)})
+    if held or any(purse.any_budget for purse in known.values()):
+        settle(connection, now_ms, _changes(known, held, paid))
+        write_lines(connection, now_ms, LedgerKind.RELEASE, held)
+
+
+def _changes(known: Mapping[bytes, Purse], held: Sequence[Held], paid: Sequence[SpentCall]) -> dict[Payer, Change]:
+    changes: dict[Payer, Change] = defaultdict(Change)
+    for job in held:
+        for payer in _payers(known, job):
+            changes[payer].released_nanousd += job.reserved_nanousd
+    for call in paid:
+        for payer in _payers(known, call):
+            changes[payer].spent_nanousd += call.cost_nanousd or 0
+    return changes
+
+
+def _payers(known: Mapping[bytes, Purse], of: Held | SpentCall) -> Iterator[Payer]:
+    purse = known.get(of.key_id) or Purse(of.key_id)
+    yield from purse.payers(read_tags(of.tags_json), of.batch_id)
+
+
+def _line(held: Held, kind: LedgerKind, now_ms: int) -> dict[str, Any]:
+    return {
+        "b_id": held.id,
+        "b_kind": kind,
+        "b_key": held.key_id,
+        "b_batch": held.batch_id,
+        "b_now": now_ms,
+        "b_amount": held.reserved_nanousd,
+    }

@@ -1,0 +1,77 @@
+"""Spend: sums of what attempts cost, by day, key, batch, deployment, route and tags.
+
+They move in the transaction that settles the attempts, so that at every moment they are what the ledger says. A report
+reads a few rows for a day of a million calls. What was exposure and turns out to have a cost is added to the day on
+which that is learned.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import Executable
+
+from providers.completion import Usage
+from store.bulk import execute_many
+from store.tables import spend
+
+NO_BATCH = bytes(16)
+"""Stands for no batch: a part of a primary key is never null."""
+_DAY_MS = 86_400_000
+_SUMS = (
+    "calls", "unknown_calls", "prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens",
+    "reasoning_tokens", "cost_nanousd",
+)  # fmt: skip
+_NAMES = ("key_id", "batch_id", "provider", "model", "route", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class SpentCall:
+    """One settle line of the ledger: written for the first time, or replaced by the truth."""
+
+    key_id: bytes
+    batch_id: bytes | None
+    provider: str
+    model: str
+    route: str
+    tags_json: str | None
+    cost_nanousd: int | None
+    """None: not known."""
+    usage: Usage | None
+    was_unknown: bool = False
+    """It was counted before, as a call of unknown cost."""
+
+
+def add_spend(connection: Connection, now_ms: int, calls: Iterable[SpentCall]) -> None:
+    """Add calls to the sums of today, in the order of the rows' keys."""
+    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMS, 0))
+    for call in calls:
+        batch_id, tags = call.batch_id or NO_BATCH, call.tags_json or ""
+        row = sums[call.key_id, batch_id, call.provider, call.model, call.route, tags]
+        row["calls"] += not call.was_unknown
+        row["unknown_calls"] += (call.cost_nanousd is None) - call.was_unknown
+        row["cost_nanousd"] += call.cost_nanousd or 0
+        if call.usage is not None:
+            row["prompt_tokens"] += call.usage.prompt_tokens
+            row["completion_tokens"] += call.usage.completion_tokens
+            row["cached_tokens"] += call.usage.cached_tokens
+            row["cache_write_tokens"] += call.usage.cache_write_tokens
+            row["reasoning_tokens"] += call.usage.reasoning_tokens
+    day_ms = now_ms - now_ms % _DAY_MS
+    rows = [dict(zip(_NAMES, name, strict=True)) | {"day_ms": day_ms} | sums[name] for name in sorted(sums)]
+    execute_many(connection, _UPSERT[connection.dialect.name], rows)
+
+
+def _upsert(dialect: ModuleType) -> Executable:
+    statement = dialect.insert(spend)
+    added = {name: spend.c[name] + statement.excluded[name] for name in _SUMS}
+    names = ["day_ms", *_NAMES]
+    upsert: Executable = statement.on_conflict_do_update(index_elements=names, set_=added)
+    return upsert
+
+
+_UPSERT = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}

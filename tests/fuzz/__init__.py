@@ -1,0 +1,1 @@
+"""The fuzzer's run: `make fuzz`."""
