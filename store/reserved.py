@@ -70,8 +70,8 @@ def give_back(connection: Connection, now_ms: int, ended: Sequence[Held]) -> Non
 def settle_jobs(connection: Connection, now_ms: int, calls: Sequence[SpentCall], ended: Sequence[Held]) -> None:
     """Count in the budgets what calls cost, and give back what was set aside for jobs that this transaction ends.
 
-    Costs no statement where nothing was set aside and no call has a cost, and one look where nobody has a budget. A cost that is not known is not counted; it
-    is when it is learned.
+    Costs no statement where nothing was set aside and no call has a cost, and one look where nobody has a budget. A
+    cost that is not known is not counted; it is when it is learned.
     """
     held = [each for each in ended if each.reserved_nanousd]
     paid = [each for each in calls if each.cost_nanousd]
