@@ -12,7 +12,7 @@ from providers.completion import Endpoint
 from providers.dialects.json_depth import is_too_deep
 from router.choice import Chosen
 from router.queues import batch_queue, interactive_queue
-from router.request_bounds import RequestBounds, bounds_of_fields
+from router.request_bounds import RequestBounds, bounds_of
 from router.request_fields import steering
 from router.routes import Route, RouteTable
 from router.routing import FailoverPolicy, OnLimit
@@ -103,7 +103,7 @@ def check_asked(endpoint: Endpoint, value: dict[str, Any], raw: bytes | None, ro
         endpoint,
         find_route(model, routes),
         body,
-        bounds_of_fields(value, body),
+        bounds_of(value, body),
         stream=stream,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         store=store if type(store) is bool else None,

@@ -54,13 +54,8 @@ class RequestBounds:
         return max(text_tokens + self.images * density.tokens_per_image + audio_tokens, 1)
 
 
-def bounds_of(body: bytes) -> RequestBounds:
-    """Read the bounds of a request body; what is no JSON object counts by its bytes alone."""
-    return bounds_of_fields(_fields(body), body)
-
-
-def bounds_of_fields(fields: Mapping[str, Any], body: bytes) -> RequestBounds:
-    """The same of a body that is parsed already."""
+def bounds_of(fields: Mapping[str, Any], body: bytes) -> RequestBounds:
+    """Read the bounds of a request body from its fields and its bytes."""
     images, audio_bytes, media_bytes = 0, 0, 0
     if b'"image_url"' in body or b'"input_audio"' in body:
         for is_image, size_bytes in _media(fields):

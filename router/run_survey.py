@@ -7,7 +7,7 @@ import orjson
 
 from providers.completion import Endpoint
 from router.batch_line import Request
-from router.request_bounds import LIKELY, RequestBounds, bounds_of_fields
+from router.request_bounds import LIKELY, RequestBounds, bounds_of
 
 TYPICAL_OUTPUT_TOKENS = 256
 """Of one answer, as long as nobody knows better."""
@@ -55,7 +55,7 @@ class Survey:
             asked = self.parts.get(part)
             if asked is None:
                 asked = self.parts[part] = Asked()
-            self._add(asked, bounds_of_fields(request.body, orjson.dumps(request.body)))
+            self._add(asked, bounds_of(request.body, orjson.dumps(request.body)))
 
     def _add(self, asked: Asked, bounds: RequestBounds) -> None:
         asked.lines += 1

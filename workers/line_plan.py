@@ -9,7 +9,7 @@ from router.batch_inspection import Inspection
 from router.batch_line import InputError, Request
 from router.deployment import Deployment
 from router.listed_price import listed_price
-from router.request_bounds import bounds_of_fields
+from router.request_bounds import bounds_of
 from router.reservation import job_nanousd, within_reach
 from router.routes import RouteTable
 from router.routing import FailoverPolicy
@@ -34,7 +34,7 @@ class LinePlans:
         body = orjson.dumps(request.body)
         tier = request.body.get("service_tier")
         estimate = job_nanousd(
-            bounds_of_fields(request.body, body), could, self._price, service_tier=tier if type(tier) is str else None
+            bounds_of(request.body, body), could, self._price, service_tier=tier if type(tier) is str else None
         )
         return Line(number, request.custom_id, request.model, queue, body, request.failover, estimate_nanousd=estimate)
 

@@ -10,8 +10,6 @@ WHOLE: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
 YES_OR_NO: Schema = {"type": "boolean"}
-SOMETHING: Schema = {}
-"""Whatever another party wrote."""
 MAP: Schema = {"type": "object", "additionalProperties": True}
 TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
 SECONDS: Schema = {"type": "integer", "description": "Unix time in seconds."}
