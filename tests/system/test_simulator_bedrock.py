@@ -24,6 +24,10 @@ TOOLS: Any = {
 CLAUDE_THINKS: Any = {"thinking": {"type": "enabled", "budget_tokens": 1_024}}
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""botocore drops a connection that a server has closed without closing its own end of it."""
+
+
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorProcess]:
     with SimulatorProcess.start(FLAGS) as running:
