@@ -55,10 +55,10 @@ def admit(connection: Connection, now_ms: int, jobs: Sequence[NewJob]) -> Admiss
     if not any(purse.any_budget for purse in known.values()):
         return Admission({new.id: _held(new, known, 0) for new in jobs})
     admission = Admission()
-    paying = {new.id: _purse(new, known).payers(new.tags) for new in jobs}
+    paying = {new.id: known[new.key_id].payers(new.tags) for new in jobs}
     budgets = Budgets(connection, now_ms, chain.from_iterable(paying.values()))
     for new in jobs:
-        taken = _take(connection, now_ms, budgets, paying[new.id], new, _purse(new, known))
+        taken = _take(connection, now_ms, budgets, paying[new.id], new, known[new.key_id])
         if isinstance(taken, int):
             admission.held[new.id] = _held(new, known, taken)
         else:
@@ -84,10 +84,6 @@ def _take(
     return OverBudget(lacking, wanted, budgets.left_nanousd(lacking), name, now_ms)
 
 
-def _purse(new: NewJob, known: dict[bytes, Purse]) -> Purse:
-    return known.get(new.key_id) or Purse(new.key_id)
-
-
 def _held(new: NewJob, known: dict[bytes, Purse], reserved_nanousd: int) -> HeldJob:
-    tags_json = write_tags(_purse(new, known).tags_with(new.tags))
+    tags_json = write_tags(known[new.key_id].tags_with(new.tags))
     return HeldJob(new.id, new.key_id, None, tags_json, reserved_nanousd)

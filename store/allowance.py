@@ -10,23 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from router.budget import BudgetState, Payer, Period
-from store.budgets import BUDGET_COLUMNS, Budgets, Purse, budget_state, purses, read_tags
-from store.compiled import fetch
+from store.budgets import Budgets, Purse, purses, read_states, read_tags
 from store.keeping import KeptBatch
 from store.slice_split import Line, lines_of
-from store.tables import budget
 
 _MOST_SHORTAGES = 100
 """In one hand-out: from then on one batch of a key is enough."""
 _STEP = 1_000
-_READ = (
-    select(*BUDGET_COLUMNS)
-    .where(budget.c.payer.in_(bindparam("payers", expanding=True)))
-    .order_by(budget.c.payer, budget.c.period)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +72,9 @@ def is_short(needs_nanousd: int | None, budgets: Sequence[BudgetState], now_ms: 
     return any(unspent_nanousd(each, now_ms) < needs_nanousd for each in budgets)
 
 
-def read_states(connection: Connection, names: Iterable[Payer]) -> list[BudgetState]:
-    """Read the budgets of these payers as they stand, without locking them."""
-    wanted = sorted({str(name) for name in names})
-    return [budget_state(row) for row in fetch(connection, _READ, {"payers": wanted})] if wanted else []
-
-
 def needs_prices(connection: Connection, _now_ms: int, kept: KeptBatch) -> bool:
     """Whether every line of a batch must have a known price: somebody who pays for it has a budget."""
-    purse = purses(connection, [kept.key_id]).get(kept.key_id) or Purse(kept.key_id)
+    purse = purses(connection, [kept.key_id])[kept.key_id]
     if not purse.any_budget or purse.allow_unpriced:
         return False
     return bool(read_states(connection, purse.payers(read_tags(kept.tags_json), kept.id)))
@@ -107,8 +94,7 @@ class Allowance:
         """Of batches to be paused."""
         for start in range(0, len(key_ids), _STEP):
             some = key_ids[start : start + _STEP]
-            known = purses(connection, some)
-            self._purses |= {key_id: known.get(key_id) or Purse(key_id) for key_id in some}
+            self._purses |= purses(connection, some)
             self._read([payer for key_id in some for payer in self._purses[key_id].payers()])
 
     def is_held(self, key_id: bytes) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, exists, literal_column, select, update
+from sqlalchemy.sql import Executable
 
 from router.budget import BudgetState, Payer, Period, payers
 from store.bulk import execute_many
@@ -26,12 +27,12 @@ BUDGET_COLUMNS = (
 )  # fmt: skip
 """The columns of a budget, as `budget_state` takes them."""
 _LOOK = select(ANY_BUDGET)
-_LOCK = (
+_READ = (
     select(*BUDGET_COLUMNS)
     .where(budget.c.payer.in_(bindparam("payers", expanding=True)))
     .order_by(budget.c.payer, budget.c.period)
-    .with_for_update()
 )
+_LOCK = _READ.with_for_update()
 _PURSES = select(key.c.id, key.c.team_id, key.c.tags_json, key.c.allow_unpriced, ANY_BUDGET).where(
     key.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -121,10 +122,11 @@ def any_budget(connection: Connection) -> bool:
 
 
 def purses(connection: Connection, key_ids: Iterable[bytes]) -> dict[bytes, Purse]:
-    """Read who pays for the work of these keys."""
+    """Read who pays for the work of these keys; a key that is gone pays alone."""
     ids = sorted(set(key_ids))
     rows = fetch(connection, _PURSES, {"ids": ids}) if ids else []
-    return {row[0]: Purse(row[0], row[1], read_tags(row[2]), bool(row[3]), bool(row[4])) for row in rows}
+    found = {row[0]: Purse(row[0], row[1], read_tags(row[2]), bool(row[3]), bool(row[4])) for row in rows}
+    return {key_id: found.get(key_id) or Purse(key_id) for key_id in ids}
 
 
 def read_tags(tags_json: str | None) -> tuple[str, ...]:
@@ -155,9 +157,18 @@ def budget_state(row: Row) -> BudgetState:
     return BudgetState(Payer.parse(row[0]), Period(row[1]), *row[2:7])
 
 
+def read_states(connection: Connection, names: Iterable[Payer]) -> list[BudgetState]:
+    """Read the budgets of these payers as they stand, without locking them."""
+    return _states(connection, _READ, names)
+
+
 def _locked(connection: Connection, names: Iterable[Payer]) -> list[BudgetState]:
+    return _states(connection, _LOCK, names)
+
+
+def _states(connection: Connection, query: Executable, names: Iterable[Payer]) -> list[BudgetState]:
     wanted = sorted(map(str, set(names)))
-    return [budget_state(row) for row in fetch(connection, _LOCK, {"payers": wanted})] if wanted else []
+    return [budget_state(row) for row in fetch(connection, query, {"payers": wanted})] if wanted else []
 
 
 def _row(state: BudgetState, now_ms: int, *, reserved_nanousd: int, spent_nanousd: int = 0) -> dict[str, object]:

@@ -15,13 +15,12 @@ from router.outcome import AttemptOutcome
 from store.ended_job import EndedJob
 from store.events import job_ended, record
 from store.progress import BatchProgress, record_progress
-from store.reserved import give_back
+from store.reserved import HELD_COLUMNS, give_back
 from store.slice_reserved import give_back_slices
 from store.tables import AnyRow, attempt, batch, job, slices
 
 _SLICES = 16
 _JOBS = 2_000
-_HELD = (job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def close_lines(connection: Connection, now_ms: int, closing: Closing) -> int:
         .limit(_SLICES)
         .with_for_update(skip_locked=True)
     ).all()
-    waiting = select(*_HELD).where(job.c.state == JobState.QUEUED)
+    waiting = select(*HELD_COLUMNS).where(job.c.state == JobState.QUEUED)
     if unclaimed:
         these = [row.id for row in unclaimed]
         done = {"claimed_at_ms": now_ms, "reserved_nanousd": 0}
@@ -87,7 +86,7 @@ def close_lines(connection: Connection, now_ms: int, closing: Closing) -> int:
 def cut_lines(connection: Connection, now_ms: int, closing: Closing) -> list[bytes]:
     """End the running lines of a closing batch; returns their jobs, whose calls are to be cut."""
     running = (
-        select(*_HELD)
+        select(*HELD_COLUMNS)
         .join(attempt, (attempt.c.job_id == job.c.id) & (attempt.c.n == job.c.attempt))
         .where(
             attempt.c.outcome == AttemptOutcome.STARTED,
@@ -104,7 +103,7 @@ def cut_lines(connection: Connection, now_ms: int, closing: Closing) -> list[byt
 
 
 def _end(connection: Connection, now_ms: int, closing: Closing, lines: Sequence[AnyRow]) -> int:
-    """End lines, rows of `_HELD`."""
+    """End lines, rows of `HELD_COLUMNS`."""
     if not lines:
         return 0
     error_class = ErrorClass.CANCELLED if closing.state == JobState.CANCELLED else ErrorClass.EXPIRED
@@ -121,17 +120,7 @@ def _end(connection: Connection, now_ms: int, closing: Closing, lines: Sequence[
 def expire_jobs(connection: Connection, now_ms: int) -> list[EndedJob]:
     """End single jobs whose deadline has passed, and say which: running calls are to be cut, waiting callers told."""
     late = connection.execute(
-        select(
-            job.c.id,
-            job.c.state,
-            job.c.attempt,
-            job.c.reply_to,
-            job.c.key_id,
-            job.c.notify,
-            job.c.batch_id,
-            job.c.tags_json,
-            job.c.reserved_nanousd,
-        )
+        select(*HELD_COLUMNS, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
         .where(job.c.batch_id.is_(None), job.c.state.in_(JOB_ACTIVE), job.c.deadline_at_ms <= now_ms)
         .order_by(job.c.id)
         .limit(_JOBS)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Update, select, update
 
 from router.budget import BudgetState, PauseReason, Payer, PayerKind
 from router.lifecycle import BatchStatus
-from store.allowance import Shortage, is_short, read_states
+from store.allowance import Shortage, is_short
 from store.batches import BatchRow, Refused, get_batch
-from store.budgets import Purse, purses, read_tags
+from store.budgets import Purse, purses, read_states, read_tags
 from store.events import batch_paused, record
 from store.page import Owners
 from store.tables import AnyRow, batch
@@ -129,7 +129,7 @@ def _answer(
 def _with_room(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) -> list[bytes]:
     """Find those of these paused batches whose next line would have room once no call is in flight."""
     known = purses(connection, [row.key_id for row in rows])
-    waiting = [_waits(row, known.get(row.key_id) or Purse(row.key_id)) for row in rows]
+    waiting = [_waits(row, known[row.key_id]) for row in rows]
     states = read_states(connection, {payer for each in waiting for payer in each.paying})
     return [each.id for each in waiting if not each.is_short(states, now_ms)]
 

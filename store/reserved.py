@@ -14,8 +14,10 @@ from router.outcome import CostBasis, LedgerKind
 from store.budgets import Change, Purse, purses, read_tags, settle
 from store.bulk import execute_many
 from store.spend import SpentCall
-from store.tables import ledger
+from store.tables import job, ledger
 
+HELD_COLUMNS = (job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
+"""What a query selects of jobs for its rows to be `Held`."""
 _INSERT_LINE = insert(ledger).values(
     job_id=bindparam("b_id"),
     n=literal_column("0"),
@@ -70,24 +72,22 @@ def give_back(connection: Connection, now_ms: int, ended: Sequence[Held]) -> Non
 def settle_jobs(connection: Connection, now_ms: int, calls: Sequence[SpentCall], ended: Sequence[Held]) -> None:
     """Count in the budgets what calls cost, and give back what was set aside for jobs that this transaction ends.
 
-    Costs no statement where nothing was set aside and no call has a cost, and one look where nobody has a budget. A
-    cost that is not known is not counted; it is when it is learned.
+    Costs no statement where nothing was set aside and no call has a cost. A cost that is not known is not counted; it
+    is when it is learned.
     """
     held = [each for each in ended if each.reserved_nanousd]
     paid = [each for each in calls if each.cost_nanousd]
-    if not held and not paid:
-        return
-    known = purses(connection, {*(job.key_id for job in held), *(call.key_id for call in paid)})
-    if held or any(purse.any_budget for purse in known.values()):
+    if held or paid:
+        known = purses(connection, {*(each.key_id for each in held), *(call.key_id for call in paid)})
         settle(connection, now_ms, _changes(known, held, paid))
         write_lines(connection, now_ms, LedgerKind.RELEASE, held)
 
 
 def _changes(known: Mapping[bytes, Purse], held: Sequence[Held], paid: Sequence[SpentCall]) -> dict[Payer, Change]:
     changes: dict[Payer, Change] = defaultdict(Change)
-    for job in held:
-        for payer in _payers(known, job):
-            changes[payer].released_nanousd += job.reserved_nanousd
+    for each in held:
+        for payer in _payers(known, each):
+            changes[payer].released_nanousd += each.reserved_nanousd
     for call in paid:
         for payer in _payers(known, call):
             changes[payer].spent_nanousd += call.cost_nanousd or 0
@@ -95,8 +95,7 @@ def _changes(known: Mapping[bytes, Purse], held: Sequence[Held], paid: Sequence[
 
 
 def _payers(known: Mapping[bytes, Purse], of: Held | SpentCall) -> Iterator[Payer]:
-    purse = known.get(of.key_id) or Purse(of.key_id)
-    yield from purse.payers(read_tags(of.tags_json), of.batch_id)
+    yield from known[of.key_id].payers(read_tags(of.tags_json), of.batch_id)
 
 
 def _line(held: Held, kind: LedgerKind, now_ms: int) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, func, literal_column, select, update
 
 from router.outcome import LedgerKind
-from store.budgets import Change, Purse, purses, read_tags, settle
+from store.budgets import Change, purses, read_tags, settle
 from store.compiled import fetch
-from store.reserved import write_lines
+from store.reserved import HELD_COLUMNS, write_lines
 from store.tables import batch, job, slices
 
 _EMPTY = update(slices).where(slices.c.id == bindparam("b_id")).values(reserved_nanousd=literal_column("0"))
@@ -15,7 +15,7 @@ _TO_LINES = (
     update(job)
     .where(job.c.id.in_(bindparam("ids", expanding=True)))
     .values(reserved_nanousd=func.coalesce(job.c.estimate_nanousd, literal_column("0")))
-    .returning(job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
+    .returning(*HELD_COLUMNS)
 )
 _WHO_PAYS = select(batch.c.key_id, batch.c.tags_json).where(batch.c.id == bindparam("batch"))
 
@@ -38,6 +38,5 @@ def give_back_slices(connection: Connection, now_ms: int, batch_id: bytes, nanou
     if not nanousd:
         return
     ((key_id, tags_json),) = fetch(connection, _WHO_PAYS, {"batch": batch_id})
-    purse = purses(connection, [key_id]).get(key_id) or Purse(key_id)
-    paying = purse.payers(read_tags(tags_json), batch_id)
+    paying = purses(connection, [key_id])[key_id].payers(read_tags(tags_json), batch_id)
     settle(connection, now_ms, {payer: Change(released_nanousd=nanousd) for payer in paying})

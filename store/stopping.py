@@ -10,10 +10,9 @@ from router.lifecycle import JobEvent, JobState, job_states_before
 from store.events import job_ended, record
 from store.idempotency import IdempotencyKey, free_key
 from store.page import Owners
-from store.reserved import give_back
+from store.reserved import HELD_COLUMNS, give_back
 from store.tables import job
 
-_HELD = (job.c.id, job.c.key_id, job.c.batch_id, job.c.tags_json, job.c.reserved_nanousd)
 WITHDRAWN_STATUS = 503
 """The status that stands with a withdrawn job: whoever else waits for it is refused as its own caller is."""
 _NOT_QUEUED = (
@@ -56,7 +55,7 @@ def withdraw_job(connection: Connection, now_ms: int, job_id: bytes, idempotency
     Its `Idempotency-Key` is free again, so that the caller's next try makes a new job.
     """
     is_free = (job.c.id == job_id) & (job.c.state == JobState.QUEUED) & (job.c.attempt == 0)
-    found = connection.execute(select(*_HELD).where(is_free).with_for_update()).first()
+    found = connection.execute(select(*HELD_COLUMNS).where(is_free).with_for_update()).first()
     if found is None:
         return False
     connection.execute(
@@ -87,7 +86,7 @@ _ENDS: dict[JobEvent, tuple[JobState, ErrorClass]] = {
 
 def _stop(connection: Connection, now_ms: int, mine: ColumnElement[bool], event: JobEvent) -> Stopped | None:
     found = connection.execute(
-        select(*_HELD, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
+        select(*HELD_COLUMNS, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
         .where(mine, job.c.batch_id.is_(None))
         .with_for_update()
     ).first()

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 
 from router.budget import BudgetState, Payer, PayerKind, Period
 from router.cost import usd
-from store.allowance import read_states
 from store.audit import note
 from store.budget_edits import clear_budget, new_budget, set_budget
+from store.budgets import read_states
 from store.ids import OPERATORS, Prefix, public_id
 from store.page import Page, Window, read_page
 from store.tables import AnyRow, key, team

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, Update, update
 
 from router.budget import Payer, PayerKind, Period
-from store.allowance import read_states
 from store.audit import AuditFilter, list_audit
+from store.budgets import read_states
 from store.ids import AT_THE_DATABASE, MASTER_KEY_ID, Prefix, new_id, public_id
 from store.page import Window
 from store.tables import budget, key
