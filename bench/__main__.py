@@ -19,6 +19,7 @@ from bench.peers.loop_run import PEER_CALLS, PeerResult, run_peer
 from bench.report import Report, show, write_json
 from bench.rest_report import show_idle, show_starts, write_idle_json, write_starts_json
 from bench.start_run import STARTS, run_starts
+from bench.stopping import stop_at_sigterm
 from bench.surface import Surface
 from bench.sync_report import SyncReport, show_sync, write_sync_json
 from bench.sync_run import SyncPlan, run_sync
@@ -184,4 +185,5 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
+    stop_at_sigterm()
     sys.exit(main())

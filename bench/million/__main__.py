@@ -12,6 +12,7 @@ from bench.million.plot import Point, draw
 from bench.million.report import markdown, show, to_json
 from bench.million.run import MOST_FILE_LINES, MillionPlan, run_million
 from bench.report import machine
+from bench.stopping import stop_at_sigterm
 from providers.simulator.process import SimulatorProcess
 
 _SIZES = (10_000, 100_000, 1_000_000)
@@ -69,4 +70,5 @@ def _plan(options: argparse.Namespace, lines: int) -> MillionPlan:
 
 
 if __name__ == "__main__":
+    stop_at_sigterm()
     sys.exit(main())

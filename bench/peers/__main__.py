@@ -22,6 +22,7 @@ from bench.peers.peer import Entry, Peer, PeerMissing, Stage
 from bench.peers.report import Run, to_json
 from bench.peers.roster import LANEWAY, ROSTER
 from bench.peers.sync_rounds import run_sync_cases
+from bench.stopping import stop_at_sigterm
 from providers.simulator.process import SimulatorProcess
 
 LATENCY_MS: Final = 20
@@ -92,4 +93,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    stop_at_sigterm()
     sys.exit(main())

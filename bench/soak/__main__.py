@@ -11,6 +11,7 @@ import openai
 from bench.database import DatabaseKind
 from bench.soak.report import show
 from bench.soak.run import SoakPlan, run_soak
+from bench.stopping import stop_at_sigterm
 from providers.simulator.process import SimulatorProcess
 
 
@@ -41,4 +42,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    stop_at_sigterm()
     sys.exit(main())

@@ -1,10 +1,13 @@
 """The benchmark's own arithmetic, and one peer loop against a real simulator."""
 
 import json
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.__main__ import main
@@ -23,6 +26,8 @@ from bench.sync_run import ROUNDS, Side, SyncPlan
 from providers.dialects import dialect_names
 from providers.simulator.chat import reply_text
 from providers.simulator.process import SimulatorProcess
+from tests.laneway_up import wait_for
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -189,3 +194,23 @@ def test_every_dialect_is_measured_against_the_simulator(tmp_path: Path) -> None
     for cost in costs:
         assert min(cost["encode_us"], cost["decode_us"]) > 0
         assert cost["request_bytes"] > PROMPT_BYTES
+
+
+def roles_below(process: psutil.Process) -> set[Role]:
+    found = set()
+    for each in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found.add(role_of(each.cmdline()))
+    return found
+
+
+@pytest.mark.parametrize("words", [["bench", "--quick"], ["bench.soak", "--minutes", "9"]], ids=lambda words: words[0])
+def test_a_benchmark_that_is_told_to_end_leaves_no_process_behind(words: list[str]) -> None:
+    with subprocess.Popen([sys.executable, "-P", "-m", *words], stdout=subprocess.DEVNULL) as run:
+        of_run = psutil.Process(run.pid)
+        wait_for(lambda: Role.WORKER in roles_below(of_run))
+        started = of_run.children(recursive=True)
+        run.terminate()
+        assert run.wait(PATIENCE_S) == 128 + signal.SIGTERM
+    _, left = psutil.wait_procs(started, PATIENCE_S)
+    assert left == []
