@@ -134,7 +134,7 @@ _READ_PAYLOADS = select(payload.c.job_id, payload.c.body).where(payload.c.job_id
 _WRITE_ATTEMPTS = insertion(
     attempt,
     (
-        "job_id", "n", "key_id", "provider", "model", "owner", "lease_until_ms", "started_at_ms", "suspected",
+        "job_id", "n", "key_id", "provider", "model", "owner", "lease_until_ms", "started_at_ms", "watched",
         "outcome", "cost_basis",
     ),
 )  # fmt: skip
@@ -200,7 +200,7 @@ def _attempt_row(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[s
         "b_owner": claimant.worker_id,
         "b_lease_until_ms": now_ms + claimant.lease_ms,
         "b_started_at_ms": now_ms,
-        "b_suspected": 0,
+        "b_watched": 0,
         "b_outcome": AttemptOutcome.STARTED,
         "b_cost_basis": CostBasis.NONE,
     }

@@ -24,10 +24,14 @@ from store.spend import SpentCall, add_spend
 from store.tables import AnyRow, attempt, job, worker
 from store.waiting import running_attempt
 
+WATCHED_CRASHES = 1
+"""From here on a job's calls are written down right before they are made, and only a death in such a call counts."""
 SUSPECT_CRASHES = 2
-"""From here on a job is a suspect: a process runs one suspect at a time."""
+"""From here on a job is a suspect: a process runs few of them at a time, and the more they crashed the fewer."""
+PAUSED_CRASHES = 3
+"""From here on a job is left alone for a while before it is tried again."""
 POISON_CRASHES = 5
-"""Two crashes among others and three as the only suspect: the job fails as `poison`."""
+"""One crash for being there, three among ever fewer suspects and one as the only one: the job fails as `poison`."""
 NOBODY = bytes(16)
 """The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
@@ -123,11 +127,12 @@ class Rescue:
     poisoned: list[EndedJob]
 
 
-def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
+def rescue(connection: Connection, now_ms: int, jitter_ms: int, pause_ms: int = 0) -> Rescue:
     """Take back what dead workers held. Safe to run anywhere, any time.
 
     Every attempt past its lease ends as `unknown`. Its job, if it still waits for that attempt, is queued as a single
-    job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often.
+    job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often. A job that is
+    close to that waits longer, `pause_ms` and then twice that, to outlive what kills workers for other reasons.
     """
     lapsed = running_attempt() & (attempt.c.lease_until_ms < now_ms)
     found = connection.execute(select(attempt.c.job_id).where(lapsed).limit(_LIMIT)).scalars()
@@ -135,9 +140,7 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
     if not jobs:
         return Rescue([], [])
     rows = connection.execute(
-        select(
-            attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.suspected, attempt.c.provider, attempt.c.model
-        )
+        select(attempt.c.job_id, attempt.c.n, attempt.c.key_id, attempt.c.watched, attempt.c.provider, attempt.c.model)
         .where(lapsed, attempt.c.job_id.in_(jobs))
         .order_by(attempt.c.job_id)
         .with_for_update()
@@ -145,24 +148,26 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int) -> Rescue:
     if not rows:
         return Rescue([], [])
     held = [(jobs[row.job_id], row) for row in rows if _still_waits(jobs[row.job_id], row.n)]
-    counted = {held_job.id for held_job, row in held if held_job.crashes < SUSPECT_CRASHES or row.suspected}
+    counted = {held_job.id for held_job, row in held if held_job.crashes < WATCHED_CRASHES or row.watched}
     poisoned = [held_job for held_job, _ in held if held_job.id in counted and held_job.crashes + 1 >= POISON_CRASHES]
     ended = {held_job.id for held_job in poisoned}
     exposed = [_exposed(row, jobs[row.job_id]) for row in rows]
     settle_jobs(connection, now_ms, exposed, poisoned)
     add_spend(connection, now_ms, exposed)
     _end_attempts(connection, now_ms, rows, jobs)
-    rescued = [held_job.id for held_job, _ in held if held_job.id not in ended]
-    _requeue(connection, [each for each in rescued if each in counted], now_ms + jitter_ms, crashes=1)
-    _requeue(connection, [each for each in rescued if each not in counted], now_ms + jitter_ms, crashes=0)
+    rescued = [held_job for held_job, _ in held if held_job.id not in ended]
+    _requeue(connection, now_ms + jitter_ms, [(each, int(each.id in counted)) for each in rescued], pause_ms)
     _fail_poisoned(connection, now_ms, poisoned)
     _count(connection, now_ms, [jobs[row.job_id] for row in rows], poisoned)
-    return Rescue(rescued, [EndedJob(row.id, row.attempt, row.reply_to, was_running=False) for row in poisoned])
+    return Rescue(
+        [each.id for each in rescued],
+        [EndedJob(row.id, row.attempt, row.reply_to, was_running=False) for row in poisoned],
+    )
 
 
-def mark_suspected(connection: Connection, _now_ms: int, job_id: bytes, n: int) -> None:
-    """Note that a suspect's call is about to be made; one that only waits with its worker has no part in its end."""
-    connection.execute(update(attempt).where(attempt.c.job_id == job_id, attempt.c.n == n).values(suspected=1))
+def mark_watched(connection: Connection, _now_ms: int, job_id: bytes, n: int) -> None:
+    """Note that a watched job's call is about to be made; one that only waits has no part in its worker's end."""
+    connection.execute(update(attempt).where(attempt.c.job_id == job_id, attempt.c.n == n).values(watched=1))
 
 
 def _lock_jobs(connection: Connection, job_ids: Sequence[bytes]) -> dict[bytes, AnyRow]:
@@ -211,15 +216,20 @@ def _exposed(row: AnyRow, of: AnyRow) -> SpentCall:
     )  # fmt: skip
 
 
-def _requeue(connection: Connection, job_ids: Sequence[bytes], not_before_ms: int, *, crashes: int) -> None:
-    if job_ids:
+def _requeue(connection: Connection, from_ms: int, blamed: Sequence[tuple[AnyRow, int]], pause_ms: int) -> None:
+    """Queue jobs again, each with the crashes that it is blamed for now: one or none."""
+    by_fate: dict[tuple[int, int], list[bytes]] = defaultdict(list)
+    for row, crashes in blamed:
+        doublings = row.crashes + crashes - PAUSED_CRASHES
+        by_fate[crashes, pause_ms << doublings if crashes and doublings >= 0 else 0].append(row.id)
+    for (crashes, paused_ms), job_ids in by_fate.items():
         connection.execute(
             update(job)
             .where(job.c.id.in_(job_ids))
             .values(
                 state=JobState.QUEUED,
                 crashes=job.c.crashes + crashes,
-                not_before_ms=not_before_ms,
+                not_before_ms=from_ms + paused_ms,
                 published_at_ms=None,
             )
         )

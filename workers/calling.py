@@ -15,7 +15,7 @@ from router.routing_schema import RoutingConfig
 from router.scope import Scope
 from store.claim import ClaimedJob
 from store.database import Database
-from store.leases import mark_suspected
+from store.leases import mark_watched
 from store.limits import LimitStore, ScopeState
 from store.replies import Replies
 from store.sealing import PLAIN, Sealer
@@ -90,7 +90,7 @@ class Calling:
         needs = EngineNeeds(
             rules.routes, self._pricing, self._client, rules.retry, sinks, admission, clock, self._ended
         )
-        self.engine = Engine(needs, settle, self._mark_suspected)
+        self.engine = Engine(needs, settle, self._mark_watched)
         self.watch = watch = LimitWatch(database, self._buckets, rules.routes, admission, self.engine, watch_ms)
         limiter.missing = watch.look
 
@@ -120,5 +120,5 @@ class Calling:
     def _demand(self, gate: Gate, job: ClaimedJob) -> Demand:
         return self._pricing.demand(gate.deployment, job, self._health.book(gate.deployment).estimate)
 
-    async def _mark_suspected(self, job_id: bytes, n: int) -> None:
-        await self._database.write(mark_suspected, job_id, n)
+    async def _mark_watched(self, job_id: bytes, n: int) -> None:
+        await self._database.write(mark_watched, job_id, n)

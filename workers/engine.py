@@ -21,7 +21,7 @@ from router.routes import Deployment, RouteTable
 from router.scope import Scope
 from store.claim import ClaimedJob
 from store.database import StoreUnavailable
-from store.leases import SUSPECT_CRASHES
+from store.leases import SUSPECT_CRASHES, WATCHED_CRASHES
 from store.settlement import Settlement
 from workers.admission import Admission
 from workers.call import Call
@@ -71,7 +71,7 @@ class Engine:
         self,
         needs: EngineNeeds,
         settle: Callable[[Settlement], None],
-        mark_suspected: Callable[[bytes, int], Awaitable[None]],
+        mark_watched: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self._routes = needs.routes
         self._pricing = needs.pricing
@@ -82,7 +82,7 @@ class Engine:
         self._clock = needs.clock
         self._told = needs.ended
         self._settle = settle
-        self._mark_suspected = mark_suspected
+        self._mark_watched = mark_watched
         self._calls: dict[tuple[bytes, int], Call] = {}
         # By attempt, not by job: a job that this process lost and claimed again may run twice here for a moment.
         self._stopping = False
@@ -156,7 +156,7 @@ class Engine:
                 call.task.cancel()
 
     def written(self, ended: Iterable[Settlement]) -> None:
-        """Note that these ends are committed: only then may the next suspect be tried, and bring this process down."""
+        """Note that these ends are committed: only then may further suspects be tried, and bring this process down."""
         for each in ended:
             self._suspects.done(each.job_id, each.n)
             self._admission.limiter.unwritten.written(each.job_id, each.n)
@@ -272,10 +272,10 @@ class Engine:
         return self._failed(job, reply, counts=not self._admission.limiter.is_closed(call.gate.scope))
 
     async def _may_try(self, job: ClaimedJob) -> bool:
-        """Write down that a suspect is tried now; False when that cannot be written."""
-        if job.crashes >= SUSPECT_CRASHES:
+        """Write down that a watched job is tried now; False when that cannot be written."""
+        if job.crashes >= WATCHED_CRASHES:
             try:
-                await self._mark_suspected(job.id, job.n)
+                await self._mark_watched(job.id, job.n)
             except StoreUnavailable:
                 return False
         return True

@@ -19,6 +19,8 @@ class WorkerSettings:
     """How long calls in flight may go on after a stop was asked for, and lines of a closing batch."""
     rescue_jitter_ms: int = 2_000
     """Rescued jobs start again spread over this span."""
+    suspect_pause_ms: int = 60_000
+    """How long a job waits when its worker died under it for the third time; twice that the fourth time."""
     finish_linger_ms: int = 20
     """How long answers of batch lines are collected before they are committed together."""
     finish_group: int = 256

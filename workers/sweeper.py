@@ -147,7 +147,7 @@ class Sweeper:
         if time.monotonic() < self._rescue_from_s:
             return
         jitter_ms = int(random.random() * self._settings.rescue_jitter_ms)
-        rescued = await self._parts.database.write(rescue, jitter_ms)
+        rescued = await self._parts.database.write(rescue, jitter_ms, self._settings.suspect_pause_ms)
         self._parts.replier.ended(rescued.poisoned, ErrorClass.POISON)
         self._parts.tally.happened(Happening.JOB_ENDED, [ErrorClass.POISON] * len(rescued.poisoned))
         if rescued.requeued:

@@ -178,8 +178,8 @@ class Attempt(SQLModel, table=True):
     started_at_ms: int = big()
     ended_at_ms: int | None = optional_big()
     outcome: str = Field(max_length=16)  # router.outcome.AttemptOutcome
-    suspected: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    """1: the call of a suspect that was really made, with no other suspect beside it; its crash counts to poison."""
+    watched: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """1: written right before the call of a job whose worker had died before; only a death in such a call counts."""
     error_class: str | None = Field(default=None, max_length=32)
     http_status: int | None = None
     provider_request_id: str | None = optional_text()

@@ -88,7 +88,8 @@ def _no_end_of_poison() -> None:
 
 def _no_suspects() -> None:
     """Every job that a worker held when it died is blamed for it, each time."""
-    put(store.leases, "SUSPECT_CRASHES", 10**9)
+    put(store.leases, "WATCHED_CRASHES", 10**9)
+    put(workers.engine, "WATCHED_CRASHES", 10**9)
     put(workers.engine, "SUSPECT_CRASHES", 10**9)
 
 

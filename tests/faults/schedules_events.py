@@ -83,7 +83,7 @@ def shape(view: View, world: World) -> tuple[Any, ...]:
         job and (job["state"], not over and (job["attempt"], job["crashes"], job["queue"],
                  job["published_at_ms"] is None, job["slice_id"] is None, job["not_before_ms"] <= now,
                  job["deadline_at_ms"] <= now)),
-        tuple((each["n"], each["outcome"], each["suspected"], each["lease_until_ms"] < now, each["n"] in live)
+        tuple((each["n"], each["outcome"], each["watched"], each["lease_until_ms"] < now, each["n"] in live)
               for each in view.attempts if each["n"] in live or each["outcome"] == "started"),
         batch and (batch["status"], batch["closing"], batch["loaded"], batch["validated_at_ms"] is None,
                    batch["expires_at_ms"] <= now, _cut_from_ms(batch) <= now),

@@ -182,12 +182,13 @@ class World:
         self.messages += messages
         return bool(messages)
 
-    def _suspect(self, connection: Connection, worker: bytes, claimed: Sequence[ClaimedJob]) -> None:
-        """The worker says which suspect it calls first; the others wait, and a death is not their doing."""
+    def _watch(self, connection: Connection, worker: bytes, claimed: Sequence[ClaimedJob]) -> None:
+        """The worker says which watched jobs it calls; of those that are tried alone all but one wait, not to blame."""
         held = [call.job for call in self.calls if call.worker == worker]
-        suspects = [job for job in (*held, *claimed) if job.crashes >= leases.SUSPECT_CRASHES]
-        if suspects and suspects[0] in claimed:
-            leases.mark_suspected(connection, self.now_ms, suspects[0].id, suspects[0].n)
+        alone = [each for each in (*held, *claimed) if each.crashes > leases.PAUSED_CRASHES]
+        for each in claimed:
+            if each.crashes >= leases.WATCHED_CRASHES and each not in alone[1:]:
+                leases.mark_watched(connection, self.now_ms, each.id, each.n)
 
     def lose_message(self, _connection: Connection, message: Message) -> None:
         """A message is lost on its way, or its worker dies before it claims."""
@@ -214,7 +215,7 @@ class World:
         else:
             claimed = claim.claim_slice(connection, self.now_ms, who, message.slice_id)
         if survives:
-            self._suspect(connection, worker, claimed)
+            self._watch(connection, worker, claimed)
             self.calls += [Call(worker, job) for job in claimed]
             self.bills.update(((job.id, job.n), rows.COST) for job in claimed)
         return len(claimed)

@@ -23,11 +23,13 @@ from workers.settings import WorkerSettings
 
 STEADY = WorkerSettings(
     lease_ms=300_000, renew_ms=1_000, sweep_ms=500, grace_ms=20_000, rescue_jitter_ms=100,
-    keeper_lease_ms=300_000, closing_grace_ms=1_000,
+    suspect_pause_ms=500, keeper_lease_ms=300_000, closing_grace_ms=1_000,
 )  # fmt: skip
 """The times of most tests. The leases are so long that a machine which stalls costs no living worker its calls; what a
 dead one held is given up by `Caller.let_lapse`."""
-MORTAL = replace(STEADY, lease_ms=10_000, keeper_lease_ms=10_000, sweep_ms=1_000, rescue_jitter_ms=500)
+MORTAL = replace(
+    STEADY, lease_ms=10_000, keeper_lease_ms=10_000, sweep_ms=1_000, rescue_jitter_ms=500, suspect_pause_ms=20_000
+)
 """For tests in which workers die and their leases run out by themselves."""
 _START_S = 120.0
 _PRICES = {"sim-small": ("0.15", "0.60"), "sim-large": ("2.50", "10.00"), "sim-embed": ("0.02", "0")}

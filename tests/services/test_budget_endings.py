@@ -13,7 +13,7 @@ from store.claim import ClaimedJob
 from store.closing import expire_jobs
 from store.finish import finish
 from store.ids import MASTER_KEY_ID, new_id
-from store.leases import POISON_CRASHES, mark_suspected, rescue
+from store.leases import POISON_CRASHES, mark_watched, rescue
 from store.stopping import cancel_job, expire_job, withdraw_job
 from store.submission import HandOver, Submitted, submit
 from store.tables import job
@@ -64,7 +64,7 @@ def reports(report: Callable[..., Any], *args: Any) -> Ending:
 
 
 async def poison(store: Store, claimed: ClaimedJob) -> None:
-    await store(mark_suspected, claimed.id, claimed.n)
+    await store(mark_watched, claimed.id, claimed.n)
     await store(_crashed, claimed.id)
     store.now_ms += LEASE_MS + 1
     done = await store(rescue, 0)

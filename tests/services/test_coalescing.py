@@ -274,7 +274,7 @@ def _sealed(job: ClaimedJob, sealer: Sealer) -> Settlement:
 def _lapse(connection: Connection, _now_ms: int, job: ClaimedJob) -> None:
     """The worker of a job dies, and it was the suspect."""
     mine = (attempt.c.job_id == job.id) & (attempt.c.n == job.n)
-    connection.execute(update(attempt).where(mine).values(lease_until_ms=0, suspected=1))
+    connection.execute(update(attempt).where(mine).values(lease_until_ms=0, watched=1))
 
 
 def _let_lapse(connection: Connection, _now_ms: int, batch_id: bytes) -> None:

@@ -11,7 +11,7 @@ from router.lifecycle import JobState
 from store.claim import claim_jobs, claim_slice, read_payloads
 from store.finish import finish
 from store.ids import new_id
-from store.leases import POISON_CRASHES, WorkerState, disown, mark_suspected, renew, rescue
+from store.leases import POISON_CRASHES, WorkerState, disown, mark_watched, renew, rescue
 from tests.faults.schedules_rows import (
     LEASE_MS,
     add_job,
@@ -135,7 +135,7 @@ async def test_a_job_that_keeps_killing_its_workers_ends_as_poison(store: Store)
     job_id = await store(add_job)
     for crash in range(1, POISON_CRASHES + 1):
         assert len(await store.claim(new_id(), job_id)) == 1, f"crash {crash}"
-        await store(mark_suspected, job_id, crash)
+        await store(mark_watched, job_id, crash)
         store.now_ms += LEASE_MS + 1
         await store(rescue, 0)
     ended = await store.row("SELECT state, error_class, crashes FROM job")
@@ -144,14 +144,29 @@ async def test_a_job_that_keeps_killing_its_workers_ends_as_poison(store: Store)
     assert await store.check(finished=True) == []
 
 
-async def test_a_suspect_that_only_waited_while_its_worker_died_is_not_blamed(store: Store) -> None:
-    job_id = await store(add_job, crashes=POISON_CRASHES - 1)
+@pytest.mark.parametrize("crashes", range(1, POISON_CRASHES))
+async def test_a_watched_job_that_only_waited_while_its_worker_died_is_not_blamed(store: Store, crashes: int) -> None:
+    job_id = await store(add_job, crashes=crashes)
     for _ in range(3):
         await store.claim(new_id(), job_id)
         store.now_ms += LEASE_MS + 1
-        assert (await store(rescue, 0)).requeued == [job_id]
-    assert (await store.row("SELECT crashes FROM job")).crashes == POISON_CRASHES - 1
+        assert (await store(rescue, 0, 60_000)).requeued == [job_id]
+    row = await store.row("SELECT crashes, not_before_ms FROM job")
+    assert tuple(row) == (crashes, store.now_ms)
     assert await store.check() == []
+
+
+@pytest.mark.parametrize(("crashes", "paused_ms"), [(0, 0), (1, 0), (2, 60_000), (3, 120_000)])
+async def test_a_job_that_is_close_to_poison_is_left_alone_for_ever_longer(
+    store: Store, crashes: int, paused_ms: int
+) -> None:
+    job_id = await store(add_job, crashes=crashes)
+    await store.claim(new_id(), job_id)
+    await store(mark_watched, job_id, 1)
+    store.now_ms += LEASE_MS + 1
+    await store(rescue, 700, 60_000)
+    row = await store.row("SELECT crashes, not_before_ms FROM job")
+    assert tuple(row) == (crashes + 1, store.now_ms + 700 + paused_ms)
 
 
 async def test_a_line_that_is_poison_counts_as_failed_and_ends_its_batch(store: Store) -> None:
@@ -159,7 +174,7 @@ async def test_a_line_that_is_poison_counts_as_failed_and_ends_its_batch(store: 
     (slice_id,) = await store.slices("one.batch", 10)
     (line,) = await store(claim_slice, claimant(new_id()), slice_id)
     for crash in range(1, POISON_CRASHES + 1):
-        await store(mark_suspected, line.id, crash)
+        await store(mark_watched, line.id, crash)
         store.now_ms += LEASE_MS + 1
         await store(rescue, 0)
         await store.claim(new_id(), line.id)

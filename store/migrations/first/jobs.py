@@ -159,7 +159,7 @@ def create_jobs() -> None:
         big("started_at_ms"),
         optional_big("ended_at_ms"),
         text("outcome", 16),
-        small("suspected", default=0),
+        small("watched", default=0),
         text("error_class", 32, nullable=True),
         small("http_status", nullable=True),
         text("provider_request_id", nullable=True),
