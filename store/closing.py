@@ -7,7 +7,7 @@ calls get a short grace, then they end too and their workers are told to cut the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from providers.failure import ErrorClass
 from router.lifecycle import BatchStatus, JobState
@@ -34,23 +34,34 @@ class Closing:
     """Whether the grace of its running calls is over."""
 
 
+is_closing = (
+    batch.c.status.in_((BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING))
+    & batch.c.closing.is_not(None)
+    & (batch.c.completed + batch.c.failed < batch.c.total)
+)
+"""The batches with lines still to be closed."""
+
+
+def late_single(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """A single job whose deadline has passed."""
+    return open_single() & (job.c.deadline_at_ms <= now_ms)
+
+
+def past_window(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """A batch whose window has run out, and that is not marked so yet."""
+    is_open = (batch.c.status == BatchStatus.IN_PROGRESS) & batch.c.closing.is_(None)
+    return is_open & (batch.c.expires_at_ms <= now_ms)
+
+
 def begin_expiry(connection: Connection, now_ms: int) -> None:
     """Mark the batches whose window has run out."""
-    connection.execute(
-        update(batch)
-        .where(batch.c.status == BatchStatus.IN_PROGRESS, batch.c.closing.is_(None), batch.c.expires_at_ms <= now_ms)
-        .values(closing=BatchStatus.EXPIRED)
-    )
+    connection.execute(update(batch).where(past_window(now_ms)).values(closing=BatchStatus.EXPIRED))
 
 
 def closing_batches(connection: Connection, now_ms: int, grace_ms: int) -> list[Closing]:
     """List the batches with lines still to be closed."""
     rows = connection.execute(
-        select(batch.c.id, batch.c.closing, batch.c.cancelling_at_ms, batch.c.expires_at_ms).where(
-            batch.c.status.in_((BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING)),
-            batch.c.closing.is_not(None),
-            batch.c.completed + batch.c.failed < batch.c.total,
-        )
+        select(batch.c.id, batch.c.closing, batch.c.cancelling_at_ms, batch.c.expires_at_ms).where(is_closing)
     )
     found = []
     for row in rows:
@@ -120,7 +131,7 @@ def expire_jobs(connection: Connection, now_ms: int) -> list[EndedJob]:
     """End single jobs whose deadline has passed, and say which: running calls are to be cut, waiting callers told."""
     late = connection.execute(
         select(*HELD_COLUMNS, job.c.state, job.c.attempt, job.c.reply_to, job.c.notify)
-        .where(open_single(), job.c.deadline_at_ms <= now_ms)
+        .where(late_single(now_ms))
         .limit(_JOBS)
         .with_for_update(skip_locked=True)
     ).all()

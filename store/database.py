@@ -131,6 +131,7 @@ class PostgresDatabase:
             url,
             pool_size=pool_size,
             max_overflow=_OVERFLOW,
+            pool_use_lifo=True,  # a process at rest uses one, which knows its statements, and not all in turn
             hide_parameters=True,
             connect_args={"timeout": _CONNECT_S, "command_timeout": _COMMAND_S},
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from router.delivery import DELIVERY_OPEN, Delivered, DeliveryState, GaveUp, Gone, RetryLater, Sent, Verdict
@@ -19,7 +19,7 @@ from store.tables import AnyRow, delivery, delivery_try, event, webhook_endpoint
 
 _PAGE = 128
 _ROUNDS = 4
-_DUE = delivery.c.state.in_(DELIVERY_OPEN)
+_OPEN = delivery.c.state.in_([literal_column(f"'{state}'") for state in DELIVERY_OPEN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,14 @@ class EndedTry:
     verdict: Verdict
 
 
+def due_delivery(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """One whose next try has come, or whose worker is taken for dead; its index is `delivery_due`."""
+    return _OPEN & (delivery.c.next_at_ms <= now_ms)
+
+
 def any_due(connection: Connection, now_ms: int) -> bool:
     """Tell whether any delivery is due, without a lock."""
-    query = select(exists().where(_DUE, delivery.c.next_at_ms <= now_ms))
+    query = select(exists().where(due_delivery(now_ms)))
     return bool(connection.execute(query).scalar())
 
 
@@ -90,8 +95,7 @@ def _due(connection: Connection, now_ms: int, room: DeliveryRoom) -> Sequence[An
     return connection.execute(
         select(delivery.c.id, delivery.c.receiver, delivery.c.origin, delivery.c.key_id)
         .where(
-            _DUE,
-            delivery.c.next_at_ms <= now_ms,
+            due_delivery(now_ms),
             delivery.c.receiver.not_in(room.full_receivers()),
             delivery.c.origin.not_in(room.full_origins()),
             delivery.c.key_id.not_in(room.full_keys()),

@@ -11,11 +11,13 @@ from store.resends import forget_publishes
 from store.tables import fact
 
 _NAME = "redis_epoch"
+remembered_epoch = select(fact.c.value).where(fact.c.name == _NAME)
+"""The epoch that SQL publishes into."""
 
 
 def enter_epoch(connection: Connection, now_ms: int, epoch: str) -> bool:
     """Make `epoch` the one that SQL publishes into; returns True when that was news and publishes were forgotten."""
-    known = connection.execute(select(fact.c.value).where(fact.c.name == _NAME).with_for_update()).scalar()
+    known = connection.execute(remembered_epoch.with_for_update()).scalar()
     if known == epoch:
         return False
     if known is None:
@@ -25,8 +27,3 @@ def enter_epoch(connection: Connection, now_ms: int, epoch: str) -> bool:
         connection.execute(update(fact).where(fact.c.name == _NAME).values(value=epoch))
     forget_publishes(connection, now_ms)
     return True
-
-
-def known_epoch(connection: Connection, _now_ms: int) -> str | None:
-    """Read the epoch that SQL publishes into."""
-    return connection.execute(select(fact.c.value).where(fact.c.name == _NAME)).scalar()

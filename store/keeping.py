@@ -49,11 +49,16 @@ _NEEDS: dict[Chore, ColumnElement[bool]] = {
 }
 
 
+def needs_keeper(chore: Chore, now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """A batch that needs this chore and that nobody keeps."""
+    return _NEEDS[chore] & (batch.c.keeper_until_ms < now_ms)
+
+
 def keep_one(connection: Connection, now_ms: int, chore: Chore, worker_id: bytes, lease_ms: int) -> KeptBatch | None:
     """Take the oldest batch that needs this chore and that nobody keeps; None when there is none."""
     chosen = (
         select(batch.c.id)
-        .where(_NEEDS[chore], batch.c.keeper_until_ms < now_ms)
+        .where(needs_keeper(chore, now_ms))
         .order_by(batch.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -22,7 +22,7 @@ from store.progress import BatchProgress, record_progress
 from store.reserved import settle_jobs
 from store.spend import SpentCall, add_spend
 from store.tables import AnyRow, attempt, job, worker
-from store.waiting import running_attempt
+from store.waiting import lapsed_attempt, running_attempt
 
 WATCHED_CRASHES = 1
 """From here on a job's calls are written down right before they are made, and only a death in such a call counts."""
@@ -134,7 +134,7 @@ def rescue(connection: Connection, now_ms: int, jitter_ms: int, pause_ms: int = 
     job not before `now + jitter_ms`, or fails as `poison` when it has brought down its worker too often. A job that is
     close to that waits longer, `pause_ms` and then twice that, to outlive what kills workers for other reasons.
     """
-    lapsed = running_attempt() & (attempt.c.lease_until_ms < now_ms)
+    lapsed = lapsed_attempt(now_ms)
     found = connection.execute(select(attempt.c.job_id).where(lapsed).limit(_LIMIT)).scalars()
     jobs = _lock_jobs(connection, list(found))
     if not jobs:

@@ -25,6 +25,11 @@ _GOES_ON = {"paused_for": None, "paused_at_ms": None, "paused_by": None, "needs_
 _MAY_PAUSE = batch.c.status.in_((BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS)) & batch.c.closing.is_(None)
 _STEP = 1_000
 
+waits_for_money = (
+    (batch.c.status == BatchStatus.IN_PROGRESS) & batch.c.closing.is_(None) & batch.c.paused_for.in_(_FOR_MONEY)
+)
+"""The batches that go on by themselves when their budgets have room again."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Waits:
@@ -72,7 +77,7 @@ def may_go_on(connection: Connection, now_ms: int, batch_id: bytes | None = None
     """List the batches, or only that one, whose budgets have room again: raised, renewed or cleared."""
     query = (
         select(batch.c.id, batch.c.key_id, batch.c.tags_json, batch.c.needs_nanousd)
-        .where(batch.c.status == BatchStatus.IN_PROGRESS, batch.c.closing.is_(None), batch.c.paused_for.in_(_FOR_MONEY))
+        .where(waits_for_money)
         .order_by(batch.c.id)
     )
     rows = connection.execute(query if batch_id is None else query.where(batch.c.id == batch_id)).all()

@@ -23,9 +23,11 @@ _MOST_TWINS = 500
 _MOST_LEADERS = 200
 _NONE: ColumnElement[int] = literal_column("0")
 _QUEUED: ColumnElement[str] = literal_column(f"'{JobState.QUEUED}'")
+ended_leader = (job.c.leads != _NONE) & job.c.finished_at_ms.is_not(None)
+"""A line that has ended, and for whose answer others wait; its index is `job_leading`."""
 _ENDED_LEADERS = (
     select(job.c.id, job.c.batch_id, job.c.state, job.c.error_class, job.c.error_status, job.c.error_json)
-    .where(job.c.leads != _NONE, job.c.finished_at_ms.is_not(None))
+    .where(ended_leader)
     .order_by(job.c.id)
     .limit(_MOST_LEADERS)
     .with_for_update(skip_locked=True)

@@ -9,6 +9,9 @@ from router.lifecycle import BatchStatus, JobState
 from router.outcome import AttemptOutcome
 from store.tables import attempt, batch, job, slices
 
+_ACTIVE = (BatchStatus.VALIDATING, BatchStatus.IN_PROGRESS, BatchStatus.FINALIZING, BatchStatus.CANCELLING)
+"""As the index has them: SQLite compares the words."""
+
 
 def unpublished_job() -> ColumnElement[bool]:
     """A single job that waits for room; its index is `job_waiting`."""
@@ -41,6 +44,11 @@ def open_batch() -> ColumnElement[bool]:
     return (batch.c.status == runs) & batch.c.closing.is_(None) & batch.c.paused_for.is_(None)
 
 
+def active_batch() -> ColumnElement[bool]:
+    """A batch that has not ended, whatever it waits for; its index is `batch_open`."""
+    return batch.c.status.in_([literal_column(f"'{stage}'") for stage in _ACTIVE])
+
+
 def open_single() -> ColumnElement[bool]:
     """A single job that has not ended; its index is `job_deadline`."""
     queued: ColumnElement[str] = literal_column(f"'{JobState.QUEUED}'")
@@ -60,6 +68,11 @@ def running_attempt() -> ColumnElement[bool]:
     """
     started: ColumnElement[str] = literal_column(f"'{AttemptOutcome.STARTED}'")
     return attempt.c.outcome == started
+
+
+def lapsed_attempt(now_ms: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """One of them whose worker has not renewed it in time."""
+    return running_attempt() & (attempt.c.lease_until_ms < now_ms)
 
 
 def _single() -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ Consumers never touch dramatiq's delay queues: nothing is ever delayed in Redis.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,11 +24,15 @@ from store.state_redis import noticing_silence
 from workers.message import read_message
 
 _PEEK_S = 1.5
+_VAIN_PEEKS = 4
+"""After so many one fetches all the same: that tells dramatiq on the other hosts that this one lives."""
 _SOCKET_S = 5.0  # well over a peek; a consumer whose Redis is silently gone is back so much sooner
 _CONNECT_S = 2.0
 _PUBLISH_S = 1.0
 _MOST_CONNECTIONS = 10_000  # every queue's consumer holds one while it peeks
 _ROOM_S = 0.5
+_IDLE_S = 60.0
+_STOPPING_S = 0.05  # dramatiq asks its consumers on until its other threads have ended
 _HEARTBEAT_MS = 30_000
 _log = logging.getLogger(__name__)
 
@@ -66,7 +71,7 @@ class LanewayBroker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Make a consumer that holds at most one message that is not acknowledged."""
         if queue_name in self.delay_queues or self._wait_for_room is None:
-            return IdleConsumer(self.stopping, timeout / 1000)
+            return IdleConsumer(self.stopping)
         stock = super().consume(queue_name, 1, timeout)
         return PeekingConsumer(self, stock, queue_name, self._wait_for_room)
 
@@ -74,12 +79,12 @@ class LanewayBroker(RedisBroker):
 class IdleConsumer(Consumer):
     """Consumes nothing and costs nothing."""
 
-    def __init__(self, stopping: threading.Event, timeout_s: float) -> None:
+    def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
-        self._timeout_s = timeout_s
 
     def __next__(self) -> None:
-        self._stopping.wait(self._timeout_s)
+        if self._stopping.wait(_IDLE_S):
+            time.sleep(_STOPPING_S)
 
 
 class PeekingConsumer(Consumer):
@@ -92,22 +97,27 @@ class PeekingConsumer(Consumer):
         self._wait_for_room = wait_for_room
         self._free = threading.Event()
         self._free.set()
+        self._vain_peeks = 0
 
     def __next__(self) -> MessageProxy | None:
         if self._broker.stopping.is_set():
-            self._broker.stopping.wait(_ROOM_S)
+            time.sleep(_STOPPING_S)
             return None
         if not self._free.wait(_ROOM_S) or not self._wait_for_room(self._queue_name, _ROOM_S):
             return None
         try:
-            fetched = self._broker.do_fetch(self._queue_name, 1)
-            if not fetched:
-                name = queue_list(self._queue_name)
-                self._broker.client.blmove(name, name, _PEEK_S, "LEFT", "LEFT")  # type: ignore[arg-type]
-                return None
-            return self._proxy(fetched[0])
+            if not self._vain_peeks and (fetched := self._broker.do_fetch(self._queue_name, 1)):
+                return self._proxy(fetched[0])
+            self._peek()
+            return None
         except redis.RedisError as error:  # also of one that is full, or a replica: it may take writes again
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+    def _peek(self) -> None:
+        """Wait for a message. What is not there after one wait is not fetched either, but waited for again."""
+        name = queue_list(self._queue_name)
+        is_there = self._broker.client.blmove(name, name, _PEEK_S, "LEFT", "LEFT") is not None  # type: ignore[arg-type]
+        self._vain_peeks = 0 if is_there else (self._vain_peeks + 1) % _VAIN_PEEKS
 
     def _proxy(self, data: bytes | None) -> MessageProxy | None:
         if data is None:  # the id was in the list, its message is gone: SQL publishes again what mattered

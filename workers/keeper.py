@@ -1,7 +1,6 @@
 """The keeper: takes the batches that nobody keeps and does what they need - validate, load, write."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -44,7 +43,7 @@ class Keeper:
             wake.set()
 
     async def run(self) -> None:
-        """Look whenever asked, and at least as often as the sweep, until cancelled."""
+        """Look at the start, and whenever asked, until cancelled: every sweep that finds something to do asks."""
         async with asyncio.TaskGroup() as group:
             for chore in Chore:
                 group.create_task(self._run(chore))
@@ -58,13 +57,8 @@ class Keeper:
                 _log.warning("batches wait for the database: %s", error)
             except Exception:
                 _log.exception("could not %s a batch; it is tried again when its lease has run out", chore)
-            await self._pause(self._wakes[chore])
-
-    async def _pause(self, wake: asyncio.Event) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.sweep_ms / 1000):
-                await wake.wait()
-        wake.clear()
+            await self._wakes[chore].wait()
+            self._wakes[chore].clear()
 
     async def _do_one(self, chore: Chore) -> bool:
         """Do the chore for one batch; returns whether there was any."""

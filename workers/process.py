@@ -140,13 +140,12 @@ class WorkerProcess:
             database,
             (needs.pepper, *needs.other_peppers),
             needs.webhooks,
-            look_every_ms=settings.sweep_ms,
             version=needs.version,
             tried=self._tried,
         )
         redriver = Redriver(database, needs.contents, settings, worker_id, needs.limits)
         self._keeper = Keeper(database, loader, writer, redriver, settings, worker_id, self._after_chore)
-        self._twins = Twins(database, settings.sweep_ms, self._keeper.look)
+        self._twins = Twins(database, self._keeper.look)
         self._renewer = Renewer(database, self._engine, self._finisher, settings, identity)
         parts = SweepParts(
             database,
@@ -162,6 +161,7 @@ class WorkerProcess:
             served,
             self._keeper.look,
             self._deliveries.look,
+            self._twins.look,
         )
         self._sweeper = Sweeper(parts, settings)
 

@@ -19,6 +19,7 @@ from store.ids import answer_id
 from store.replies import Replies, Reply, ReplyKind
 
 _LOOK_S = 0.5
+_QUIET_S = 2.0
 
 
 class Sink(Protocol):
@@ -149,15 +150,18 @@ class StreamWatch:
         self._cut = cut
 
     async def run(self) -> None:
-        """Look every half second; who is unheard twice in a row is gone: one may just be connecting again."""
+        """Look every half second, while nothing is streamed every other second, until cancelled.
+
+        Who is unheard twice in a row is gone: one may just be connecting again.
+        """
         suspects: frozenset[bytes] = frozenset()
         while True:
-            await asyncio.sleep(_LOOK_S)
             listeners = self._listeners()
             missing = await self._replies.unheard(listeners) if listeners else frozenset()
             for process in missing & suspects:
                 self._cut(process)
             suspects = missing
+            await asyncio.sleep(_LOOK_S if listeners else _QUIET_S)
 
 
 def unheard() -> Failure:

@@ -1,5 +1,6 @@
 """The sweeper: in every worker, without a leader. All its steps are conditional updates, so any number may run.
 
+Whether there is anything to do is one look (`store.outlook`); where there is not, no step looks for itself.
 A step that fails does not keep the others from running; `last_ok_ms` tells when a whole sweep last succeeded.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import redis
+from sqlalchemy import Connection
 
 from providers.failure import ErrorClass
 from router.lifecycle import JobState
@@ -19,7 +21,7 @@ from store.closing import begin_expiry, close_lines, closing_batches, cut_lines,
 from store.contents import FileContents
 from store.cost_caps import forget_caps
 from store.database import Database, StoreUnavailable
-from store.epoch import enter_epoch, known_epoch
+from store.epoch import enter_epoch
 from store.event_retention import purge_endpoints, purge_events
 from store.files import contents_removed, file_contents_to_remove
 from store.gauges import note_sweep
@@ -27,6 +29,7 @@ from store.handout import busy_queues
 from store.happenings import Happening
 from store.idempotency import purge_keys
 from store.leases import forget_workers, rescue
+from store.outlook import Outlook, look_out
 from store.pauses import go_on, may_go_on
 from store.retention import PurgePlace, purge_bodies, purge_ephemeral
 from store.signals import Signals
@@ -47,6 +50,7 @@ _PURGE_STEPS = 20
 _WIPE_EVERY_S = 60.0
 _TIDIES_EVERY = 6
 """Where a look has found nothing to delete, only every so many sweeps look again: it is half of an idle worker."""
+_UNKNOWN = Outlook(is_due=True, epoch=None)
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +74,9 @@ class SweepParts:
     look_at_batches: Callable[[], None]
     """Called when a batch may wait for its files to be written."""
     look_at_deliveries: Callable[[], None]
-    """Called once a sweep: webhooks may be due."""
+    """Called when webhooks may be due."""
+    look_at_twins: Callable[[], None]
+    """Called when lines may wait for others that have ended."""
 
 
 class Sweeper:
@@ -86,6 +92,7 @@ class Sweeper:
         self._wipe_from_s = 0.0
         self._untidy_sweeps = 0
         self._busy: set[str] = set()
+        self._outlook = _UNKNOWN
         self.last_ok_s: float | None = None
         """Monotonic seconds of the last sweep without an error; None before the first."""
 
@@ -104,14 +111,16 @@ class Sweeper:
         self._wake.set()
 
     async def sweep(self) -> bool:
-        """Do every step once; returns whether all went well."""
-        steps: tuple[Callable[[], Awaitable[None]], ...] = (
-            self._look_at_redis, self._rescue, self._expire, self._close, self._go_on, self._hand_out, self._resend,
-            self._tidy,
-        )  # fmt: skip
-        results = [await self._step(step) for step in steps]
-        self._parts.look_at_deliveries()
+        """Do every step once, unless there is nothing to do for them; returns whether all went well."""
+        results = [await self._step(self._look_out), await self._step(self._look_at_redis)]
+        if self._outlook.is_due:
+            results += [await self._step(step) for step in self._steps()]
+            self._parts.look_at_deliveries()
+        results.append(await self._step(self._tidy))
         return all(results) and await self._step(self._note)
+
+    def _steps(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        return self._rescue, self._expire, self._close, self._go_on, self._hand_out, self._resend
 
     async def _step(self, step: Callable[[], Awaitable[None]]) -> bool:
         try:
@@ -127,6 +136,17 @@ class Sweeper:
             _log.exception("sweep: %s failed", step.__name__)
         return False
 
+    async def _look_out(self) -> None:
+        """Find out whether there is anything to do; where that fails, every step looks for itself."""
+        self._outlook = _UNKNOWN
+        try:
+            self._outlook = await self._parts.database.read(look_out)
+        finally:
+            if self._outlook.is_due:  # before the steps: these may take their time
+                self._parts.look_at_batches()
+                self._parts.look_at_deliveries()
+                self._parts.look_at_twins()
+
     async def _look_at_redis(self) -> None:
         """Notice whether Redis is there, and whether it is still the one that we published into."""
         hand_outs = self._parts.hand_outs
@@ -134,12 +154,13 @@ class Sweeper:
             epoch = await self._parts.publisher.epoch()
         except redis.RedisError:
             hand_outs.redis_is_up = False
-            await self._hand_out()
-            for queue in self._parts.served:
-                await self._parts.claimer.poll(queue)
+            if self._outlook.is_due:
+                await self._hand_out()
+                for queue in self._parts.served:
+                    await self._parts.claimer.poll(queue)
             return
         hand_outs.redis_is_up = True
-        known = await self._parts.database.read(known_epoch)
+        known = self._outlook.epoch
         if known != epoch and await self._parts.database.write(enter_epoch, epoch) and known is not None:
             _log.warning("Redis is new or was emptied: everything unclaimed is published again")
 
@@ -196,11 +217,7 @@ class Sweeper:
             self._untidy_sweeps -= 1
             return
         database, contents = self._parts.database, self._parts.contents
-        await database.write(forget_workers)
-        await database.write(purge_keys)
-        await database.write(forget_caps)
-        await database.write(purge_traffic)
-        await database.write(forget_traces)
+        await database.write(_forget_records)
         await self._forget_events()
         has_purged = await self._purge()
         gone = await database.read(file_contents_to_remove)
@@ -209,7 +226,6 @@ class Sweeper:
         if gone:
             await database.write(contents_removed, gone)
         await remove_parts(database, contents)
-        await database.write(forget_uploads)
         if has_purged or time.monotonic() >= self._wipe_from_s:
             # What the API deleted once it was answered is in the database's log until then, too.
             self._wipe_from_s = time.monotonic() + _WIPE_EVERY_S if await database.wipe_log() else 0.0
@@ -241,3 +257,9 @@ class Sweeper:
                 break
             has_purged = True
         return has_purged
+
+
+def _forget_records(connection: Connection, now_ms: int) -> None:
+    """Delete some of each kind of what is of no use any more, and small: the steps are too short to be apart."""
+    for forget in (forget_workers, purge_keys, forget_caps, purge_traffic, forget_traces, forget_uploads):
+        forget(connection, now_ms)

@@ -1,7 +1,6 @@
 """The end of twins: lines that wait for the answer of another one get it, in steps, soon after that one has ended."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -14,19 +13,18 @@ _log = logging.getLogger(__name__)
 class Twins:
     """Ends twins until cancelled. Any number of workers may do so at once."""
 
-    def __init__(self, database: Database, look_every_ms: int, to_write: Callable[[], None]) -> None:
+    def __init__(self, database: Database, to_write: Callable[[], None]) -> None:
         """`to_write` is called when a batch waits for its files to be written."""
         self._database = database
-        self._look_every_ms = look_every_ms
         self._to_write = to_write
         self._wake = asyncio.Event()
 
     def look(self) -> None:
-        """Ask for a look now: a line ended for which others wait."""
+        """Ask for a look now: a line ended for which others wait, or a sweep found one."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Look whenever asked, and at least as often as the sweep."""
+        """Look at the start, and whenever asked: by every sweep that finds something to do."""
         while True:
             try:
                 await self._end_all()
@@ -34,9 +32,7 @@ class Twins:
                 _log.warning("lines that wait for others wait for the database: %s", error)
             except Exception:
                 _log.exception("lines that wait for others could not be ended; it is tried again")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_every_ms / 1000):
-                    await self._wake.wait()
+            await self._wake.wait()
             self._wake.clear()
 
     async def _end_all(self) -> None:

@@ -87,10 +87,10 @@ def _lease_on_job() -> None:
 def _failing_sweep() -> None:
     """One step of every sweep fails."""
 
-    def expire_jobs(_connection: Connection, _now_ms: int) -> None:
-        raise RuntimeError("no deadline is ever seen to (injected)")
+    def look_out(_connection: Connection, _now_ms: int) -> None:
+        raise RuntimeError("nothing to do is ever found (injected)")
 
-    put(workers.sweeper, "expire_jobs", expire_jobs)
+    put(workers.sweeper, "look_out", look_out)
 
 
 OUTWARD: dict[str, Callable[[], None]] = {

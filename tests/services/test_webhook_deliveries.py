@@ -59,13 +59,21 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def delivering(
     database: Database, settings: WebhooksConfig, look_every_ms: int = 200, peppers: Sequence[bytes] = (PEPPER,)
 ) -> AsyncIterator[Deliveries]:
-    deliveries = Deliveries(database, peppers, settings, look_every_ms=look_every_ms, version="1.2.3")
-    running = asyncio.create_task(deliveries.run())
+    """Run one, looked after every so many milliseconds as by sweeps."""
+    deliveries = Deliveries(database, peppers, settings, version="1.2.3")
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(look_every_ms / 1000)
+            deliveries.look()
+
+    running = [asyncio.create_task(deliveries.run()), asyncio.create_task(sweep())]
     try:
         yield deliveries
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await deliveries.close(100)
 
 

@@ -97,11 +97,18 @@ def _submit(connection: Any, now_ms: int, new: NewJob) -> None:
 
 @asynccontextmanager
 async def world(
-    url: str, redis_url: str, simulator: SimulatorProcess, *, config: dict[str, Any] | None = None, **settings: Any
+    url: str,
+    redis_url: str,
+    simulator: SimulatorProcess,
+    *,
+    config: dict[str, Any] | None = None,
+    seen_as: Callable[[Database], Database] = lambda database: database,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """Run one worker on a migrated database; `settings` are the simulator's for this test.
 
-    `config` is laid over the configuration, section by section: the simulator is its provider `sim`.
+    `config` is laid over the configuration, section by section: the simulator is its provider `sim`. `seen_as` is put
+    around the worker's database.
     """
     simulator.reset()
     simulator.change(**(Settings().model_dump() | settings))  # a test before this one may have changed any of them
@@ -113,7 +120,7 @@ async def world(
     database = open_database(url)
     state_url = f"{redis_url.removesuffix('/0')}/1"
     needs = WorkerDependencies(
-        database=database,
+        database=seen_as(database),
         contents=DatabaseContents(database),
         rules=CallRules.of(build_routes(parsed, load_catalogue(), {}), parsed.routing),
         broker_url=redis_url,

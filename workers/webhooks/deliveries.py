@@ -37,7 +37,6 @@ class Deliveries:
         peppers: Sequence[bytes],
         config: WebhooksConfig,
         *,
-        look_every_ms: int,
         version: str,
         tried: Callable[[Sequence[EndedTry]], None] = lambda _: None,
         sender: Sender | None = None,
@@ -47,7 +46,6 @@ class Deliveries:
         self._tried = tried
         self._peppers = peppers
         self._config = config
-        self._look_every_s = look_every_ms / 1000
         self._agent = f"Laneway/{version or '0'}"
         self._sender = sender or Sender(config.rules(), config.timeout_ms)
         self._room = DeliveryRoom()
@@ -59,11 +57,11 @@ class Deliveries:
         self._stopping = False
 
     def look(self) -> None:
-        """Ask for a look at the deliveries now: an event was committed, or a sweep is at it."""
+        """Ask for a look at the deliveries now: an event was committed, or a sweep found something to do."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Claim and send until cancelled: when asked, when a failure is due again, and every `look_every_ms`."""
+        """Claim and send until cancelled: at the start, when asked, and when a failure is due again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claim_on())
             group.create_task(self._report_on())
@@ -92,9 +90,7 @@ class Deliveries:
                 _log.warning("webhooks wait for the database: %s", error)
             except Exception:
                 _log.exception("webhooks could not be claimed; they are looked at again soon")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_every_s):
-                    await self._wake.wait()
+            await self._wake.wait()
             self._wake.clear()
 
     async def _claim(self) -> None:
