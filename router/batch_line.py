@@ -1,7 +1,9 @@
 """A line of a batch's input file: one request, checked as far as we use it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,6 +16,7 @@ from router.wishes import LINE_WISHES, BadWish, take_wishes
 
 _MOST_CUSTOM_ID = 512
 _DEPTH_WORTH_A_LOOK = 250
+_SHAPES: Mapping[str, Endpoint] = MappingProxyType({each.value: each for each in Endpoint})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,8 @@ class InputError:
     param: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One well-formed line."""
+class Request(NamedTuple):
+    """One well-formed line; made twice for each line of a file, so it has the cheapest form there is."""
 
     line: int
     custom_id: str
@@ -97,9 +99,8 @@ def _can_be_written(body: dict[str, Any]) -> bool:
 
 def _check(number: int, data: dict[str, Any], endpoint: str) -> InputError | None:
     for name, (kind, words) in _TYPES.items():
-        error = _check_type(number, data, name, kind, words)
-        if error is not None:
-            return error
+        if type(data.get(name)) is not kind:
+            return _wrong_type(number, data, name, words)
     if not data["custom_id"] or len(data["custom_id"]) > _MOST_CUSTOM_ID or not data["custom_id"].isprintable():
         message = f"custom_id must be 1 to {_MOST_CUSTOM_ID} printable characters."
         return InputError("invalid_value", number, message, "custom_id")
@@ -112,7 +113,7 @@ def _check(number: int, data: dict[str, Any], endpoint: str) -> InputError | Non
 
 
 def _check_body(number: int, body: dict[str, Any], endpoint: str, within: str) -> InputError | None:
-    shape = Endpoint(endpoint)
+    shape = _SHAPES[endpoint]
     if problem := problem_of(shape, body, within) or problem_apart(shape, body, within):
         return InputError(problem.code, number, problem.message, problem.param)
     if refused := steering(body):
@@ -127,9 +128,7 @@ def _check_body(number: int, body: dict[str, Any], endpoint: str, within: str) -
     return None
 
 
-def _check_type(number: int, data: dict[str, Any], name: str, kind: type, words: str) -> InputError | None:
+def _wrong_type(number: int, data: dict[str, Any], name: str, words: str) -> InputError:
     if data.get(name) is None:
         return InputError("missing_required_parameter", number, f"Missing required parameter: '{name}'.", name)
-    if not isinstance(data[name], kind):
-        return InputError("invalid_type", number, f"Invalid '{name}': it should be {words}.", name)
-    return None
+    return InputError("invalid_type", number, f"Invalid '{name}': it should be {words}.", name)

@@ -6,7 +6,7 @@ metadata, and takes longer.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -37,8 +37,7 @@ LIKELY = Density(bytes_per_token=4, tokens_per_image=1_000, audio_bytes_per_toke
 """About what it will be: English text, one image of about a megapixel, sound of 64 kbit/s at 20 tokens a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestBounds:
+class RequestBounds(NamedTuple):
     """What one request holds, and the most that it allows."""
 
     text_bytes: int
@@ -60,7 +59,7 @@ class RequestBounds:
 def bounds_of(fields: Mapping[str, Any], body: bytes) -> RequestBounds:
     """Read the bounds of a request body from its fields and its bytes."""
     images, audio_bytes, media_bytes = 0, 0, 0
-    if b'"image_url"' in body or b'"input_audio"' in body or b'"image"' in body:
+    if b'"image' in body or b'"input_audio"' in body:
         for is_image, size_bytes in _media(fields):
             images += is_image
             audio_bytes += 0 if is_image else size_bytes

@@ -15,8 +15,7 @@ STEERING_FIELDS = frozenset(
 
 def steering(body: Mapping[str, Any]) -> tuple[str, str] | None:
     """Find a field that steers: its name, and why it is refused. None where there is none."""
-    found = STEERING_FIELDS.intersection(body)
-    if not found:
+    if STEERING_FIELDS.isdisjoint(body):
         return None
-    name = min(found)
+    name = min(STEERING_FIELDS.intersection(body))
     return name, f"{name!r} may not be in a body: where a request goes, and as whom, is configured on the server."

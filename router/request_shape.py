@@ -63,13 +63,19 @@ def problem_of(endpoint: Endpoint, body: Mapping[str, Any], within: str = "") ->
     """Find the first needed field that is missing or wrong; `within` is put before its name, e.g. `body.`."""
     fields = _NEEDED[endpoint]
     for field in fields:
-        value, param = body.get(field.name), within + field.name
-        if value is None:
-            return Problem(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-        if type(value) not in field.kinds:
-            return Problem(f"Invalid '{param}': it should be {field.words}.", param, "invalid_type")
-    empty = next((within + field.name for field in fields if field.needs_one and not body[field.name]), None)
-    return Problem(f"Invalid '{empty}': there should be at least one.", empty, "invalid_value") if empty else None
+        if type(body.get(field.name)) not in field.kinds:
+            return _wrong_type(field, body, within + field.name)
+    for field in fields:
+        if field.needs_one and not body[field.name]:
+            param = within + field.name
+            return Problem(f"Invalid '{param}': there should be at least one.", param, "invalid_value")
+    return None
+
+
+def _wrong_type(field: Field, body: Mapping[str, Any], param: str) -> Problem:
+    if body.get(field.name) is None:
+        return Problem(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+    return Problem(f"Invalid '{param}': it should be {field.words}.", param, "invalid_type")
 
 
 def problem_apart(endpoint: Endpoint, body: Mapping[str, Any], within: str = "") -> Problem | None:

@@ -6,18 +6,21 @@ value as a `bindparam`, and its column types must need no conversion (ours are i
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, literal_column, select
+from sqlalchemy import Connection, Table, bindparam, column, func, insert, literal_column, select, values
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql import Executable, Insert
+from sqlalchemy.sql.expression import FromClause
 
-from store.compiled import compiled, driver, wrapped
+from store.compiled import Row, compiled, driver, wrapped
 
-_GROUP_ROWS = 64
+_GROUPS_ROWS = (256, 16, 1)
+"""How many rows a statement inserts on SQLite: the driver lets the other threads go on once for each statement."""
 Rows = Sequence[dict[str, Any]]
 """One dictionary per row, by the names of the statement's bind parameters."""
 
@@ -26,52 +29,68 @@ Rows = Sequence[dict[str, Any]]
 class Insertion:
     """Where new rows go; see `insertion`."""
 
-    by_row: Executable
-    """For SQLite; repeated for some rows at a time."""
-    by_column: Executable
-    """All rows in one statement, each column as an array, for PostgreSQL: half the work of a message for each row."""
+    table: Table
     columns: Sequence[str]
+    shared: Sequence[str]
+    from_arrays: Executable
+    """All rows in one statement, each column as an array, for PostgreSQL: half the work of a message for each row."""
 
 
-def insertion(table: Table, columns: Sequence[str]) -> Insertion:
-    """Rows that give these columns, as `b_<column>`; all others are 0 or null by default."""
-    values: dict[str, Any] = {each.name: literal_column("0") for each in table.c if each.default is not None}
-    given: dict[str, Any] = {name: bindparam(f"b_{name}") for name in columns}
-    arrays = [bindparam(f"b_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in columns]
+def insertion(table: Table, columns: Sequence[str], *, shared: Sequence[str] = ()) -> Insertion:
+    """Rows that give these columns, and some in which all rows of a call are alike; all others are 0 or null.
+
+    What is shared is bound once for many rows: that halves the work of a wide row.
+    """
+    arrays = [bindparam(name, type_=ARRAY(table.c[name].type, dimensions=1)) for name in columns]
     source = func.unnest(*arrays).table_valued(*columns).render_derived()
-    return Insertion(
-        by_row=insert(table).values(values | given),
-        by_column=insert(table).from_select(columns, select(*source.c)),
-        columns=columns,
-    )
+    return Insertion(table, columns, shared, _insert_from(source, table, shared))
 
 
-def insert_many(connection: Connection, into: Insertion, rows: Rows) -> None:
-    """Insert rows, `into` being a module's constant; does nothing without rows."""
+def insert_many(
+    connection: Connection, into: Insertion, rows: Sequence[Row], shared: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Insert rows, `into` being a module's constant; does nothing without rows.
+
+    Each row holds the values of the insertion's columns in their order; `shared` holds those of its shared columns.
+    """
     if connection.dialect.name == "sqlite":
-        whole = len(rows) - len(rows) % _GROUP_ROWS
-        for start in range(0, whole, _GROUP_ROWS):
-            _insert_group(connection, into.by_row, rows[start : start + _GROUP_ROWS])
-        execute_many(connection, into.by_row, rows[whole:])
+        _insert_in_groups(connection, into, rows, [shared[name] for name in into.shared])
     elif rows:
-        names = [f"b_{name}" for name in into.columns]
-        connection.execute(into.by_column, {name: [row[name] for row in rows] for name in names})
+        columns = zip(into.columns, zip(*rows, strict=True), strict=True)
+        connection.execute(into.from_arrays, dict(columns) | dict(shared))
 
 
-def _insert_group(connection: Connection, statement: Executable, rows: Rows) -> None:
-    """Insert rows by one statement: the driver lets the other threads go on once for all of them, not for each row."""
-    known = compiled(connection, statement)
-    values = list(chain.from_iterable(map(known.row_of, rows)))
+def _insert_in_groups(connection: Connection, into: Insertion, rows: Sequence[Row], shared: list[Any]) -> None:
+    execute, start = driver(connection).execute, 0
     try:
-        driver(connection).execute(_with_places(known.sql, len(rows)), values)
+        for size in _GROUPS_ROWS:
+            while len(rows) - start >= size:
+                given = chain.from_iterable(rows[start : start + size])
+                execute(_insert_sql(connection, into, size), [*given, *shared])
+                start += size
     except sqlite3.Error as error:
         raise wrapped(error) from error
 
 
-def _with_places(sql: str, rows: int) -> str:
-    """An insert of one row with the places for the values of more."""
-    head, values, row = sql.partition(" VALUES ")
-    return head + values + ", ".join([row] * rows)
+def _insert_sql(connection: Connection, into: Insertion, rows: int) -> str:
+    """The statement for so many rows, once per connection: that for one, with the places of its values repeated."""
+    cache: dict[tuple[Insertion, int], str] = connection.info.setdefault("insertions", {})
+    found = cache.get((into, rows))
+    if found is None:
+        row: Row = tuple(bindparam(f"{name}_given") for name in into.columns)
+        source = values(*map(column, into.columns), name="given").data([row]).cte()
+        rendered = str(_insert_from(source, into.table, into.shared).compile(dialect=connection.dialect))
+        places = f"({', '.join('?' for _ in row)})"
+        found = cache[into, rows] = rendered.replace(places, ", ".join([places] * rows), 1)
+    return found
+
+
+def _insert_from(source: FromClause, table: Table, shared: Sequence[str]) -> Insert:
+    given: dict[str, Any] = {each.name: each for each in source.c}
+    given |= {name: bindparam(name, type_=table.c[name].type) for name in shared}
+    zeros: dict[str, Any] = {each.name: literal_column("0") for each in table.c if each.default is not None}
+    named = given | {name: zero for name, zero in zeros.items() if name not in given}
+    return insert(table).from_select(list(named), select(*named.values()), include_defaults=False)
 
 
 def execute_many(connection: Connection, statement: Executable, rows: Rows) -> None:

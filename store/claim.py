@@ -133,11 +133,9 @@ _TAKE_SLICE = (
 _READ_PAYLOADS = select(payload.c.job_id, payload.c.body).where(payload.c.job_id.in_(bindparam("ids", expanding=True)))
 _WRITE_ATTEMPTS = insertion(
     attempt,
-    (
-        "job_id", "n", "key_id", "provider", "model", "owner", "lease_until_ms", "started_at_ms", "watched",
-        "outcome", "cost_basis",
-    ),
-)  # fmt: skip
+    ("job_id", "n", "key_id", "provider", "model"),
+    shared=("owner", "lease_until_ms", "started_at_ms", "outcome", "cost_basis"),
+)
 
 
 def claim_jobs(connection: Connection, now_ms: int, claimant: Claimant, job_ids: Sequence[bytes]) -> list[ClaimedJob]:
@@ -179,7 +177,15 @@ def read_payloads(connection: Connection, _now_ms: int, job_ids: Sequence[bytes]
 
 def write_attempts(connection: Connection, now_ms: int, claimant: Claimant, jobs: Sequence[ClaimedJob]) -> None:
     """Write the attempts of jobs that this transaction claims, each with its lease."""
-    insert_many(connection, _WRITE_ATTEMPTS, [_attempt_row(each, claimant, now_ms) for each in jobs])
+    rows = [(each.id, each.n, each.key_id, *claimant.deployment(each.route, each.route_index)) for each in jobs]
+    started = {
+        "owner": claimant.worker_id,
+        "lease_until_ms": now_ms + claimant.lease_ms,
+        "started_at_ms": now_ms,
+        "outcome": AttemptOutcome.STARTED,
+        "cost_basis": CostBasis.NONE,
+    }
+    insert_many(connection, _WRITE_ATTEMPTS, rows, started)
 
 
 def _claim(connection: Connection, now_ms: int, claimant: Claimant, rows: Iterable[Row]) -> list[ClaimedJob]:
@@ -187,20 +193,3 @@ def _claim(connection: Connection, now_ms: int, claimant: Claimant, rows: Iterab
     jobs = [ClaimedJob(*row) for row in rows]
     write_attempts(connection, now_ms, claimant, jobs)
     return jobs
-
-
-def _attempt_row(claimed: ClaimedJob, claimant: Claimant, now_ms: int) -> dict[str, Any]:
-    provider, model = claimant.deployment(claimed.route, claimed.route_index)
-    return {
-        "b_job_id": claimed.id,
-        "b_n": claimed.n,
-        "b_key_id": claimed.key_id,
-        "b_provider": provider,
-        "b_model": model,
-        "b_owner": claimant.worker_id,
-        "b_lease_until_ms": now_ms + claimant.lease_ms,
-        "b_started_at_ms": now_ms,
-        "b_watched": 0,
-        "b_outcome": AttemptOutcome.STARTED,
-        "b_cost_basis": CostBasis.NONE,
-    }

@@ -18,18 +18,23 @@ class LineTooLong(Exception):
 
 
 async def read_lines(chunks: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[Lines]:
-    """Yield (line number, bytes) in groups, one group for each chunk read. Raises LineTooLong."""
+    """Yield (line number, bytes) in groups, one group for each chunk in which a line ends. Raises LineTooLong."""
     number = 0
-    rest = b""
+    begun: list[bytes] = []
+    begun_bytes = 0
     async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n") if b"\n" in chunk else (rest + chunk,)
-        lines = [(number + index, line) for index, line in enumerate(whole, 1)]
-        number += len(whole)
-        for line_number, line in lines:
-            if len(line) > most_bytes:
-                raise LineTooLong(line_number)
-        if len(rest) > most_bytes:
+        begun.append(chunk)
+        begun_bytes += len(chunk)
+        if b"\n" in chunk:
+            *whole, rest = b"".join(begun).split(b"\n")
+            begun, begun_bytes = [rest], len(rest)
+            lines = list(enumerate(whole, number + 1))
+            number += len(whole)
+            for line_number, line in lines:
+                if len(line) > most_bytes:
+                    raise LineTooLong(line_number)
+            yield lines
+        if begun_bytes > most_bytes:
             raise LineTooLong(number + 1)
-        yield lines
-    if rest:
-        yield [(number + 1, rest)]
+    if begun_bytes:
+        yield [(number + 1, b"".join(begun))]

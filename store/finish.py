@@ -19,7 +19,7 @@ from router.route_name import asked_model
 from store.accounting import charge, is_charged
 from store.budgets import ANY_BUDGET
 from store.bulk import execute_many, insert_many, insertion
-from store.compiled import fetch
+from store.compiled import Row, fetch
 from store.events import Ended, job_ended, record
 from store.progress import BatchProgress, record_progress
 from store.reserved import settle_jobs
@@ -106,7 +106,7 @@ class _Writes:
     ended: _Rows = field(default_factory=list)
     queued: _Rows = field(default_factory=list)
     given_back: _Rows = field(default_factory=list)
-    results: _Rows = field(default_factory=list)
+    results: list[Row] = field(default_factory=list)
     late_costs: _Rows = field(default_factory=list)
     settled: list[Settlement] = field(default_factory=list)
     calls: list[SpentCall] = field(default_factory=list)
@@ -208,7 +208,7 @@ def _decide(writes: _Writes, settlement: Settlement, row: _Job, now_ms: int) -> 
     match settlement.verdict:
         case Completed(body, is_incomplete) if row.state not in JOB_TERMINAL:
             _end(writes, settlement, row, _ended(settlement, JobState.COMPLETED, now_ms), is_incomplete=is_incomplete)
-            writes.results.append({"b_job_id": settlement.job_id, "b_attempt_n": settlement.n, "b_body": body})
+            writes.results.append((settlement.job_id, settlement.n, body))
         case Requeued() as back if current:
             writes.queued.append({"b_id": settlement.job_id, "b_cost": cost} | _requeue(back))
         case Failed(error_class, error_json) if current:

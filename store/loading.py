@@ -7,15 +7,15 @@ so that every line of the file has its job.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, case, insert, update
 
 from providers.failure import ErrorClass
 from router.lifecycle import BatchStatus, JobState
 from store.bulk import insert_many, insertion
-from store.compiled import fetch
+from store.compiled import Row, fetch
 from store.events import batch_ended, record
 from store.ids import new_id
 from store.keeping import KeptBatch
@@ -23,19 +23,16 @@ from store.progress import BatchProgress, record_progress
 from store.tables import batch, job, payload, slices
 from store.twins import lock_leaders
 
-_Row = dict[str, Any]
-
 _SLICE_BYTES = 4 << 20
 
-_JOB_COLUMNS = (
-    "id", "key_id", "batch_id", "slice_id", "line_no", "custom_id", "endpoint", "state", "error_class", "error_status",
-    "error_json", "route", "queue", "failover", "estimate_nanousd", "tags_json", "created_at_ms", "finished_at_ms",
-    "deadline_at_ms", "twin_of",
-)  # fmt: skip
-_INSERT_JOB = insertion(job, _JOB_COLUMNS)
-_ABSENT: Mapping[str, None] = dict.fromkeys(
-    ("b_slice_id", "b_twin_of", "b_error_class", "b_error_status", "b_error_json", "b_finished_at_ms")
+_OF_LINE = ("id", "line_no", "custom_id", "route", "queue", "failover", "estimate_nanousd")
+_OF_BATCH = ("key_id", "batch_id", "endpoint", "tags_json", "state", "created_at_ms", "deadline_at_ms")
+_INSERT_QUEUED = insertion(job, (*_OF_LINE, "slice_id"), shared=_OF_BATCH)
+_INSERT_TWINS = insertion(job, (*_OF_LINE, "slice_id", "twin_of"), shared=_OF_BATCH)
+_INSERT_FAILED = insertion(
+    job, (*_OF_LINE, "error_class", "error_status", "error_json"), shared=(*_OF_BATCH, "finished_at_ms")
 )
+_INSERT_ENDED = insertion(job, _OF_LINE, shared=(*_OF_BATCH, "error_class", "finished_at_ms"))
 _INSERT_PAYLOAD = insertion(payload, ("job_id", "body"))
 _TAKE_LINES = (
     update(batch)
@@ -60,10 +57,11 @@ class Fault:
     """In OpenAI's shape, as the errors of calls are stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One request of a batch's input file, checked."""
 
+    id: bytes
+    """Its job's."""
     number: int
     """1-based among the requests of the file."""
     custom_id: str
@@ -73,8 +71,6 @@ class Line:
     body: bytes
     failover: str | None = None
     """`router.routing.FailoverPolicy`; None leaves it to the route."""
-    id: bytes = field(default_factory=new_id)
-    """Its job's."""
     estimate_nanousd: int | None = None
     """What is set aside for it under a budget; None where its price is not known."""
     fault: Fault | None = None
@@ -158,15 +154,15 @@ def _write_slices(connection: Connection, now_ms: int, kept: KeptBatch, lines: S
     alike: dict[tuple[str, str, str | None], list[Line]] = defaultdict(list)
     for line in lines:
         alike[line.route, line.queue, line.failover].append(line)
-    slice_rows: list[_Row] = []
-    job_rows: list[_Row] = []
+    slice_rows: list[dict[str, Any]] = []
+    job_rows: list[Row] = []
     for part in (part for group in alike.values() for part in _parts(group, slice_jobs)):
         slice_id = new_id()
         slice_rows.append(_slice_row(kept, slice_id, part))
-        job_rows += [_job_row(now_ms, kept, line, JobState.QUEUED, b_slice_id=slice_id) for line in part]
+        job_rows += [(*_of_line(line), slice_id) for line in part]
     connection.execute(insert(slices), slice_rows)
-    insert_many(connection, _INSERT_JOB, job_rows)
-    insert_many(connection, _INSERT_PAYLOAD, [{"b_job_id": line.id, "b_body": line.body} for line in lines])
+    insert_many(connection, _INSERT_QUEUED, job_rows, _of_batch(now_ms, kept, JobState.QUEUED))
+    insert_many(connection, _INSERT_PAYLOAD, [(line.id, line.body) for line in lines])
 
 
 def cut_short(connection: Connection, now_ms: int, batch_id: bytes, worker_id: bytes, errors_json: str) -> None:
@@ -193,7 +189,7 @@ def _parts(lines: list[Line], size: int) -> list[list[Line]]:
     return parts
 
 
-def _slice_row(kept: KeptBatch, slice_id: bytes, part: Sequence[Line]) -> _Row:
+def _slice_row(kept: KeptBatch, slice_id: bytes, part: Sequence[Line]) -> dict[str, Any]:
     """The row of a slice; its lines are alike in route, queue and failover."""
     return {
         "id": slice_id,
@@ -216,8 +212,8 @@ def _sum(estimates: Sequence[int | None]) -> int | None:
 def _write_ended(connection: Connection, now_ms: int, kept: KeptBatch, lines: Sequence[Line], closing: str) -> None:
     state = JobState.CANCELLED if closing == BatchStatus.CANCELLED else JobState.EXPIRED
     error_class = ErrorClass.CANCELLED if state == JobState.CANCELLED else ErrorClass.EXPIRED
-    ended = {"b_error_class": error_class, "b_finished_at_ms": now_ms}
-    insert_many(connection, _INSERT_JOB, [_job_row(now_ms, kept, line, state, **ended) for line in lines])
+    shared = _of_batch(now_ms, kept, state) | {"error_class": error_class, "finished_at_ms": now_ms}
+    insert_many(connection, _INSERT_ENDED, [_of_line(line) for line in lines], shared)
     progress = BatchProgress()
     progress.add_failed(error_class, lines=len(lines))
     record_progress(connection, now_ms, {kept.id: progress})
@@ -229,53 +225,37 @@ def _write_twins(
     """Write those of the lines that wait for the end of another one: of these, or of `leaders`, which are locked."""
     ids = {**leaders, **{line.number: line.id for line in lines}}
     pairs = [(line, ids[line.leader]) for line in lines if line.leader is not None]
-    rows = [
-        _job_row(now_ms, kept, line, JobState.QUEUED, b_slice_id=leader_id, b_twin_of=leader_id)
-        for line, leader_id in pairs
-    ]
-    insert_many(connection, _INSERT_JOB, rows)
+    rows = [(*_of_line(line), leader_id, leader_id) for line, leader_id in pairs]
+    insert_many(connection, _INSERT_TWINS, rows, _of_batch(now_ms, kept, JobState.QUEUED))
     connection.execute(update(job).where(job.c.id.in_({leader_id for _, leader_id in pairs})).values(leads=1))
 
 
 def _write_failed(connection: Connection, now_ms: int, kept: KeptBatch, lines: Sequence[Line]) -> None:
     """Write those of the lines that have failed already."""
-    failed, progress = [], BatchProgress()
+    rows: list[Row] = []
+    progress = BatchProgress()
     for line in lines:
-        if line.fault is not None:
-            progress.add_failed(line.fault.error_class, line.fault.error_json)
-            failed.append(
-                _job_row(
-                    now_ms,
-                    kept,
-                    line,
-                    JobState.FAILED,
-                    b_error_class=line.fault.error_class,
-                    b_error_status=line.fault.status,
-                    b_error_json=line.fault.error_json,
-                    b_finished_at_ms=now_ms,
-                )
-            )
-    insert_many(connection, _INSERT_JOB, failed)
+        if fault := line.fault:
+            progress.add_failed(fault.error_class, fault.error_json)
+            rows.append((*_of_line(line), fault.error_class, fault.status, fault.error_json))
+    insert_many(connection, _INSERT_FAILED, rows, _of_batch(now_ms, kept, JobState.FAILED) | {"finished_at_ms": now_ms})
     record_progress(connection, now_ms, {kept.id: progress})
 
 
-def _job_row(now_ms: int, kept: KeptBatch, line: Line, state: JobState, **more: object) -> _Row:
-    """The row of a line; `more` are the columns, named as parameters, that only some lines have."""
+def _of_line(line: Line) -> Row:
+    """The columns of `_OF_LINE`."""
+    id_, number, custom_id, route, queue, _, failover, estimate_nanousd, _, _ = line
+    return id_, number, custom_id, route, queue, failover, estimate_nanousd
+
+
+def _of_batch(now_ms: int, kept: KeptBatch, state: JobState) -> dict[str, Any]:
+    """The columns of `_OF_BATCH`."""
     return {
-        **_ABSENT,
-        "b_id": line.id,
-        "b_key_id": kept.key_id,
-        "b_batch_id": kept.id,
-        "b_line_no": line.number,
-        "b_custom_id": line.custom_id,
-        "b_endpoint": kept.endpoint,
-        "b_state": state,
-        "b_route": line.route,
-        "b_queue": line.queue,
-        "b_failover": line.failover,
-        "b_estimate_nanousd": line.estimate_nanousd,
-        "b_tags_json": kept.tags_json,
-        "b_created_at_ms": now_ms,
-        "b_deadline_at_ms": kept.expires_at_ms,
-        **more,
+        "key_id": kept.key_id,
+        "batch_id": kept.id,
+        "endpoint": kept.endpoint,
+        "tags_json": kept.tags_json,
+        "state": state,
+        "created_at_ms": now_ms,
+        "deadline_at_ms": kept.expires_at_ms,
     }

@@ -4,7 +4,7 @@ The file is read once to learn which requests may occur again, so that only thos
 bytes for each, 75 MB at most in a million lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from router.batch_line import Request
 from router.coalescing import Coalesce, digest_of
@@ -20,7 +20,7 @@ class Leaders:
         self._repeated: set[int] = set()
         self._first: dict[bytes, int] = {}
 
-    def learn(self, requests: Sequence[Request]) -> None:
+    def learn(self, requests: Iterable[Request]) -> None:
         """Note some lines of the file."""
         for request in requests:
             digest = digest_of(request, self._wish)

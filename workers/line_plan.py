@@ -1,23 +1,23 @@
 """Line plans: for each line of a batch, where it would go now and what it may cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-
-import orjson
 
 from providers.failure import ErrorClass, Failure
 from providers.prices import PriceBook
 from router.batch_inspection import Inspection
-from router.batch_line import InputError, Request
+from router.batch_line import InputError
 from router.deployment import Deployment
 from router.listed_price import listed_price
-from router.request_bounds import GENEROUS, bounds_of
+from router.request_bounds import GENEROUS
 from router.reservation import job_nanousd, within_reach
 from router.route_name import asked_model
 from router.routes import RouteTable
 from router.routing import FailoverPolicy
+from store.ids import new_id
 from store.loading import Fault, Line
+from workers.asked_lines import AskedLine
 from workers.conclusion import error_json
 from workers.queues import batch_queue
 
@@ -51,43 +51,41 @@ class LinePlans:
         self._known: dict[tuple[str, FailoverPolicy | None], _Could] = {}
         self._estimates: dict[_Measure, int | None] = {}
 
-    def line(self, number: int, request: Request) -> Line:
+    def line(self, asked: AskedLine) -> Line:
         """Plan one line."""
-        fault = request.fault or self._fault(request)
-        queue, could = self._could(request.model, request.failover)
-        if fault is not None:
-            return Line(number, request.custom_id, request.model, queue, b"", fault=_failed(fault))
-        body = orjson.dumps(request.body)
-        estimate = self._estimate(request, body, could)
-        return Line(number, request.custom_id, request.model, queue, body, request.failover, estimate_nanousd=estimate)
+        number, custom_id, model, failover, fault, _, body, _, leader = asked
+        queue, could = self._could(model, failover)
+        if fault := fault or self._fault(model):
+            return Line(new_id(), number, custom_id, model, queue, b"", fault=_failed(fault))
+        line = Line(new_id(), number, custom_id, model, queue, body, failover, self._estimate(asked, could))
+        return line if leader is None else as_twin(line, leader)
 
     def unpriced(self, inspection: Inspection) -> list[InputError]:
         """List an error for each model of a file whose price is not known, at the first line that names it."""
         unpriced = (model for model in inspection.models if not self._is_priced(model))
         return [_not_priced(model, inspection.first_lines[model]) for model in unpriced]
 
-    def _estimate(self, request: Request, body: bytes, could: tuple[Deployment, ...]) -> int | None:
+    def _estimate(self, asked: AskedLine, could: tuple[Deployment, ...]) -> int | None:
         """What a line is to set aside. Lines that are alike in all that counts are reckoned once."""
-        bounds, tier = bounds_of(request.body, body), request.body.get("service_tier")
-        tier = tier if type(tier) is str else None
+        bounds, tier = asked.bounds, asked.service_tier
         tokens = (bounds.input_tokens(GENEROUS), bounds.output_tokens, bounds.choices)
-        measure = (request.model, request.failover, tier, *tokens)
+        measure = (asked.model, asked.failover, tier, *tokens)
         if measure not in self._estimates:
             if len(self._estimates) >= _MOST_ESTIMATES:
                 self._estimates.clear()
             self._estimates[measure] = job_nanousd(bounds, could, self._price, service_tier=tier)
         return self._estimates[measure]
 
-    def _fault(self, request: Request) -> InputError | None:
+    def _fault(self, model: str) -> InputError | None:
         if self._judge is None:
             return None
-        if request.model not in self._judged:
-            message = self._judge.unserved(request.model)
-            fault = None if message is None else InputError(_UNKNOWN, request.line, message, "model")
-            if fault is None and self._judge.needs_prices and not self._is_priced(request.model):
-                fault = _not_priced(request.model, request.line)
-            self._judged[request.model] = fault
-        return self._judged[request.model]
+        if model not in self._judged:
+            message = self._judge.unserved(model)
+            fault = None if message is None else InputError(_UNKNOWN, None, message, "model")
+            if fault is None and self._judge.needs_prices and not self._is_priced(model):
+                fault = _not_priced(model)
+            self._judged[model] = fault
+        return self._judged[model]
 
     def _is_priced(self, model: str) -> bool:
         return all(self._price(each, 0, None) is not None for each in self._could(model, None)[1])
@@ -104,8 +102,8 @@ class LinePlans:
 
 
 def as_twin(line: Line, leader: int) -> Line:
-    """Plan a line that another one answers; one that has failed already stays as it is."""
-    return line if line.fault is not None else replace(line, body=b"", estimate_nanousd=0, leader=leader)
+    """Plan a line that another one answers."""
+    return line._replace(body=b"", estimate_nanousd=0, leader=leader)
 
 
 def _failed(fault: InputError) -> Fault:
@@ -113,7 +111,7 @@ def _failed(fault: InputError) -> Fault:
     return Fault(kind, status, error_json(Failure(kind, fault.message, code=fault.code, param=fault.param)))
 
 
-def _not_priced(model: str, line: int) -> InputError:
+def _not_priced(model: str, line: int | None = None) -> InputError:
     message = (
         f"The price of the model {asked_model(model)[:200]!r}, or of one that it may fall back to, is not known, and "
         "this batch is paid for under a budget. Give its price in the configuration, or let the key use unpriced "

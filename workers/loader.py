@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 
 import orjson
@@ -19,7 +19,7 @@ from router.batch_inspection import (
     too_many_lines,
     unknown_model,
 )
-from router.batch_line import InputError, Request, parse_line
+from router.batch_line import InputError
 from router.coalescing import Coalesce
 from router.config import BatchLimits
 from router.request_shape import JUDGED_LATE
@@ -32,13 +32,18 @@ from store.keeping import KeptBatch
 from store.key_rows import models_of
 from store.loading import Line, accept, cut_short, load_chunk, reject
 from store.sealing import PLAIN, CannotOpen, Damaged, Sealer, request_of
+from workers.ahead import Ahead
+from workers.asked_lines import AskedLine, asked_lines, requests_of
 from workers.hold import Hold
 from workers.leaders import Leaders
-from workers.line_plan import Judge, LinePlans, as_twin
+from workers.line_plan import Judge, LinePlans
 from workers.settings import WorkerSettings
 
-_CHUNK_LINES = 512
-_CHUNK_BYTES = 8 << 20
+_CHUNK_LINES = 768
+"""Written at a time: the more, the sooner all is loaded, and the longer others wait for the write lock of SQLite."""
+_CHUNK_BYTES = 4 << 20
+_READ_BYTES = 1 << 16
+"""Read at a time: the event loop has to wait while a thread checks the lines of one piece."""
 _MANY_LINES = 20_000
 _log = logging.getLogger(__name__)
 
@@ -103,30 +108,40 @@ class Loader:
             await self._database.write(cut_short, kept.id, self._worker_id, errors)
 
     async def _load(self, kept: KeptBatch) -> int | None:
-        """Return how many lines the file gave, None when another worker keeps the batch now."""
+        """Return how many lines the file gave, None when another worker keeps the batch now.
+
+        While a chunk is written the next one is read and planned.
+        """
         slice_jobs = self._settings.slice_jobs * (2 if kept.total >= _MANY_LINES else 1)
         plans = LinePlans(self._routes, self._prices, await self._judge(kept))
         hold = self._hold(kept)
         leaders = await self._learn(kept, hold)
+        loaded = kept.loaded
+        async with Ahead() as ahead:
+            async for chunk in self._chunks(kept, leaders):
+                lines = await self._stored([plans.line(each) for each in chunk])
+                if not await ahead.start(partial(self._write, kept, hold, lines, slice_jobs)):
+                    return None
+                loaded = lines[-1].number
+            return loaded if await ahead.done() else None
+
+    async def _chunks(self, kept: KeptBatch, leaders: Leaders | None) -> AsyncIterator[list[AskedLine]]:
+        """Yield the lines that are not written yet, as many at a time as one transaction takes."""
         position = 0
-        chunk: list[Line] = []
+        chunk: list[AskedLine] = []
         chunk_bytes = 0
         async for lines in self._lines(kept):
-            for request in await asyncio.to_thread(_requests, lines, kept.endpoint):
-                position += 1
-                leader = leaders.leader_of(position, request) if leaders is not None else None
+            for asked in await asyncio.to_thread(asked_lines, lines, kept.endpoint, position, leaders):
+                position = asked.number
                 if position <= kept.loaded:
                     continue
-                line = plans.line(position, request)
-                chunk.append(line if leader is None else as_twin(line, leader))
-                chunk_bytes += len(chunk[-1].body)
+                chunk.append(asked)
+                chunk_bytes += len(asked.body)
                 if len(chunk) >= _CHUNK_LINES or chunk_bytes >= _CHUNK_BYTES:
-                    if not await self._write(kept, hold, chunk, slice_jobs):
-                        return None
+                    yield chunk
                     chunk, chunk_bytes = [], 0
-        if chunk and not await self._write(kept, hold, chunk, slice_jobs):
-            return None
-        return position
+        if chunk:
+            yield chunk
 
     async def _learn(self, kept: KeptBatch, hold: Hold) -> Leaders | None:
         """Read the whole file for the lines that are alike; None where each is called for itself."""
@@ -134,7 +149,7 @@ class Loader:
             return None
         leaders = Leaders(Coalesce(kept.coalesce))
         async for lines in self._lines(kept):
-            leaders.learn(await asyncio.to_thread(_requests, lines, kept.endpoint))
+            await asyncio.to_thread(leaders.learn, requests_of(lines, kept.endpoint))
             if not await hold.lasts():
                 break  # the first chunk will be refused
         await asyncio.to_thread(leaders.learned)
@@ -175,22 +190,19 @@ class Loader:
                 break
         return found
 
-    async def _write(self, kept: KeptBatch, hold: Hold, chunk: list[Line], slice_jobs: int) -> bool:
-        stored = await asyncio.to_thread(self._sealed, chunk) if self._sealer.is_on else chunk
-        ours = await hold.lasts() and await self._database.write(load_chunk, kept, self._worker_id, stored, slice_jobs)
+    async def _stored(self, lines: list[Line]) -> list[Line]:
+        return await asyncio.to_thread(self._sealed, lines) if self._sealer.is_on else lines
+
+    def _sealed(self, lines: list[Line]) -> list[Line]:
+        sealed = (self._sealer.seal(line.body, request_of(line.id)) if line.body else b"" for line in lines)
+        return [line._replace(body=body) for line, body in zip(lines, sealed, strict=True)]
+
+    async def _write(self, kept: KeptBatch, hold: Hold, lines: list[Line], slice_jobs: int) -> bool:
+        ours = await hold.lasts() and await self._database.write(load_chunk, kept, self._worker_id, lines, slice_jobs)
         if ours:
-            for queue in {line.queue for line in chunk}:
+            for queue in {line.queue for line in lines}:
                 self._loaded(queue)
         return ours
 
-    def _sealed(self, chunk: list[Line]) -> list[Line]:
-        sealed = (self._sealer.seal(line.body, request_of(line.id)) if line.body else b"" for line in chunk)
-        return [replace(line, body=body) for line, body in zip(chunk, sealed, strict=True)]
-
     def _lines(self, kept: KeptBatch) -> AsyncIterator[Lines]:
-        return read_lines(self._contents.read(kept.input_file_id, chunk_bytes=1 << 18), self._limits.max_line_bytes)
-
-
-def _requests(lines: Lines, endpoint: str) -> list[Request]:
-    parsed = (parse_line(number, line, endpoint) for number, line in lines)
-    return [request for request in parsed if isinstance(request, Request)]
+        return read_lines(self._contents.read(kept.input_file_id, chunk_bytes=_READ_BYTES), self._limits.max_line_bytes)

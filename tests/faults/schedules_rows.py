@@ -119,7 +119,7 @@ def lines(
 ) -> list[Line]:
     """Checked lines of an input file, for these routes in turn; `leaders` are the lines that answer others."""
     found = [
-        Line(number, f"c{number}", routes[number % len(routes)], "one.batch", b"{}", estimate_nanousd=ESTIMATE)
+        Line(new_id(), number, f"c{number}", routes[number % len(routes)], "one.batch", b"{}", None, ESTIMATE)
         for number in numbers
     ]
     return [as_twin(line, leaders[line.number]) if line.number in leaders else line for line in found]

@@ -26,6 +26,7 @@ from store.tables import attempt, batch
 from store.twins import end_twins
 from tests.faults.schedules_rows import LEASE_MS, answered, keep, retried
 from tests.services.batch_world import OWNERS, BatchWorld, batch_world, chat_line, failing
+from workers.line_plan import as_twin
 
 COLD: dict[str, Any] = {"temperature": 0}
 STATES = "SELECT line_no, state FROM job ORDER BY line_no"
@@ -187,11 +188,11 @@ async def test_a_cancelled_batch_ends_waiting_twins_at_once_and_keeps_what_their
 async def test_a_line_that_is_loaded_after_its_leader_has_ended_ends_too(world: BatchWorld) -> None:
     batch_id = await loading(world, total=3)
     kept = await world(keep, Chore.LOAD, world.worker_id)
-    first = Line(1, "a", "r", "one.batch", b"{}")
+    first = Line(new_id(), 1, "a", "r", "one.batch", b"{}")
     assert await world(load_chunk, kept, world.worker_id, [first], 64)
     (leader,) = await world.claim()
     await world(finish, [answered(leader)])
-    twins = [Line(number, f"c{number}", "r", "one.batch", b"", estimate_nanousd=0, leader=1) for number in (2, 3)]
+    twins = [as_twin(Line(new_id(), each, f"c{each}", "r", "one.batch", b""), 1) for each in (2, 3)]
     assert await world(load_chunk, kept, world.worker_id, twins, 64)
     assert not await world(load_chunk, kept, world.worker_id, twins, 64), "a chunk is written once"
     await end_all(world)
@@ -203,7 +204,7 @@ async def test_a_loader_that_dies_is_followed_by_one_that_finds_the_same_leaders
     """The first lines are loaded by hand, as a loader does that dies after its first chunk."""
     batch_id = await loading(world, total=4, lines=[chat_line("x"), *same("a", "b", "c")])
     kept = await world(keep, Chore.LOAD, world.worker_id)
-    by_hand = [Line(1, "x", "r", "one.batch", b"{}"), Line(2, "a", "r", "one.batch", b"{}")]
+    by_hand = [Line(new_id(), 1, "x", "r", "one.batch", b"{}"), Line(new_id(), 2, "a", "r", "one.batch", b"{}")]
     assert await world(load_chunk, kept, world.worker_id, by_hand, 64)
     heir = new_id()
     world.worker_id = heir

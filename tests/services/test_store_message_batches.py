@@ -81,7 +81,7 @@ def _kept(connection: Connection, now_ms: int, worker: bytes, batch_id: bytes) -
 
 
 def faulty(number: int) -> Line:
-    return Line(number, f"c{number}", "nope", "one.batch", b"", fault=FAULT)
+    return Line(new_id(), number, f"c{number}", "nope", "one.batch", b"", fault=FAULT)
 
 
 async def test_each_kind_of_batch_is_listed_apart(store: Store) -> None:

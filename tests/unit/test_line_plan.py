@@ -9,6 +9,7 @@ from router.batch_line import Request
 from router.config import parse_config
 from router.routes import build_routes
 from router.routing import FailoverPolicy
+from workers.asked_lines import AskedLine, asked_line
 from workers.line_plan import LinePlans
 
 CHEAP = {"input": "1", "output": "1"}
@@ -28,21 +29,32 @@ def plans() -> LinePlans:
     return LinePlans(build_routes(parse_config(data, {}), load_catalogue(), {}), PriceBook())
 
 
-def request(model: str, failover: FailoverPolicy | None = None) -> Request:
-    return Request(7, "c", model, {"model": model, "messages": [], "max_tokens": 10}, failover)
+def asked(number: int, model: str, failover: FailoverPolicy | None = None, leader: int | None = None) -> AskedLine:
+    body = {"model": model, "messages": [], "max_tokens": 10}
+    return asked_line(number, Request(7, "c", model, body, failover), leader)
 
 
 def test_a_line_is_estimated_at_the_dearest_deployment_that_it_may_reach(plans: LinePlans) -> None:
-    line = plans.line(3, request("plain", FailoverPolicy.CHAIN))
+    line = plans.line(asked(3, "plain", FailoverPolicy.CHAIN))
     tokens = -(-len(line.body) // 3)
     assert (line.number, line.queue, line.failover) == (3, "gpu.batch", FailoverPolicy.CHAIN)
     assert line.estimate_nanousd == tokens * 1_000 + 10 * 100_000
-    assert plans.line(3, request("plain", FailoverPolicy.SAME_MODEL)).estimate_nanousd == tokens * 1_000 + 10 * 1_000
+    assert plans.line(asked(3, "plain", FailoverPolicy.SAME_MODEL)).estimate_nanousd == tokens * 1_000 + 10 * 1_000
 
 
 def test_a_line_that_may_reach_a_model_without_a_price_has_no_estimate(plans: LinePlans) -> None:
-    assert plans.line(1, request("half", FailoverPolicy.CHAIN)).estimate_nanousd is None
-    assert plans.line(1, request("half", FailoverPolicy.SAME_MODEL)).estimate_nanousd is not None
+    assert plans.line(asked(1, "half", FailoverPolicy.CHAIN)).estimate_nanousd is None
+    assert plans.line(asked(1, "half", FailoverPolicy.SAME_MODEL)).estimate_nanousd is not None
+
+
+def test_a_line_that_another_one_answers_has_no_body_and_costs_nothing(plans: LinePlans) -> None:
+    line = plans.line(asked(4, "half", leader=2))
+    assert (line.number, line.body, line.estimate_nanousd, line.leader) == (4, b"", 0, 2)
+
+
+def test_lines_have_ids_of_their_own_in_their_order(plans: LinePlans) -> None:
+    ids = [plans.line(asked(number, "plain")).id for number in range(1, 100)]
+    assert ids == sorted(set(ids))
 
 
 def test_each_model_without_a_price_is_named_at_its_first_line(plans: LinePlans) -> None:

@@ -32,6 +32,11 @@ async def read(content: bytes, size: int, most: int = 1_000_000) -> list[tuple[i
     return [each async for group in read_lines(chunks(), most) for each in group]
 
 
+async def test_a_line_that_spans_many_chunks_is_whole_and_the_next_one_apart() -> None:
+    long = bytes(range(32, 127)) * 50
+    assert await read(long + b"\n" + b"next", 64) == [(1, long), (2, b"next")]
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 4096])
 async def test_lines_end_at_line_feeds_only_wherever_the_chunks_are_cut(size: int) -> None:
     content = "one\n\ntwo \u2028 still two\r\nthree".encode()
