@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from providers.client_failures import Progress, broken_off
 from providers.client_request import Address, Request, address_of
 from providers.client_response import marked, read_whole
+from providers.client_room import BodyRoom
 from providers.client_stream import StreamedCall, StreamEvent, StreamOrder
 from providers.client_transport import HttpTransport, Transport
 from providers.completion import Answer, Endpoint, Target
@@ -36,6 +37,7 @@ class ProviderClient:
         self._signatory = Signatory()
         self._dialects: dict[str, Dialect] = {name: dialect(name) for name in dialect_names()}
         self._addresses: dict[str, Address] = {}
+        self._room = BodyRoom()
 
     async def call(
         self, target: Target, endpoint: Endpoint, body: bytes, *, attempt_id: str, timeout_ms: int, answer_id: str = ""
@@ -79,7 +81,9 @@ class ProviderClient:
             yield broken_off(error, Progress(target, timeout_ms, None, handed_over=False))
             return
         order = StreamOrder(opened, target, wire, request, timeout_ms)
-        async with contextlib.aclosing(StreamedCall(self._transport, self._signatory, order).events()) as events:
+        async with contextlib.aclosing(
+            StreamedCall(self._transport, self._signatory, self._room, order).events()
+        ) as events:
             async for event in events:
                 yield event
 
@@ -110,7 +114,7 @@ class ProviderClient:
                 request.headers.update(signed)
                 response = await self._transport.send(request)
                 status = response.status
-                return await read_whole(response, target.max_response_bytes)
+                return await read_whole(response, target.max_response_bytes, self._room)
         except Exception as error:
             handed_over = request is not None and request.handed_over
             return broken_off(error, Progress(target, timeout_ms, status, handed_over))

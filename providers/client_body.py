@@ -3,6 +3,8 @@
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable
 
+from providers.client_room import FREE_BYTES, BodyRoom
+
 IDENTITY = ("", "identity")
 ZLIB_FAMILY = ("gzip", "x-gzip", "deflate")
 MAX_PIECE_BYTES = 1 << 18
@@ -17,13 +19,22 @@ class BodyNotDecodable(Exception):
     """The body's compression is unknown, damaged or cut short."""
 
 
-async def read_body(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int) -> bytes:
+async def read_body(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int, room: BodyRoom) -> bytes:
     """Read and decompress a body. Raises BodyTooLarge, BodyNotDecodable, and what reading raises.
 
     We ask for no compression; gzip and deflate are understood all the same, as some servers compress unasked.
-    At most `max_bytes` and one network read are ever in memory, whatever a small compressed body unpacks to.
+    At most `max_bytes` and one network read are ever in memory, whatever a small compressed body unpacks to; what all
+    large ones hold together is the room's to say.
     """
-    return b"".join([piece async for piece in read_pieces(pieces, encoding, max_bytes)])
+    kept: list[bytes] = []
+    size = 0
+    with room.share() as share:
+        async for piece in read_pieces(pieces, encoding, max_bytes):
+            kept.append(piece)
+            size += len(piece)
+            if size > FREE_BYTES:
+                await share.hold(size)
+        return b"".join(kept)
 
 
 async def read_pieces(pieces: AsyncIterable[bytes], encoding: str, max_bytes: int) -> AsyncGenerator[bytes]:

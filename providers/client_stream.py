@@ -15,6 +15,7 @@ from providers.client_errors import TransportError
 from providers.client_failures import IdleTooLong, Progress, broken_off
 from providers.client_request import Request
 from providers.client_response import marked, read_whole
+from providers.client_room import BodyRoom
 from providers.client_transport import Transport
 from providers.completion import Answer, Target
 from providers.credentials.signatory import Signatory
@@ -50,9 +51,10 @@ class StreamOrder:
 class StreamedCall:
     """Makes one call; `events` may be walked once."""
 
-    def __init__(self, transport: Transport, signatory: Signatory, order: StreamOrder) -> None:
+    def __init__(self, transport: Transport, signatory: Signatory, room: BodyRoom, order: StreamOrder) -> None:
         self._transport = transport
         self._signatory = signatory
+        self._room = room
         self._order = order
         self._deadline_s = asyncio.get_running_loop().time() + order.timeout_ms / 1_000
         self._response: Response | None = None
@@ -93,7 +95,7 @@ class StreamedCall:
         response = self._response = await self._transport.send(order.request)
         if response.status < 300 and _may_stream(response.headers.get("content-type", "")):
             return response
-        whole = await read_whole(response, self._order.target.max_response_bytes)
+        whole = await read_whole(response, self._order.target.max_response_bytes, self._room)
         return self._order.exchange.decode(whole)
 
     def _head(self) -> WireResponse:

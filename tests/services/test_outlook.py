@@ -278,8 +278,8 @@ async def test_a_worker_at_rest_looks_once_a_sweep_and_takes_no_step(
         await until(lambda: asked["note_sweep"] > 0)
         assert min(asked[each] for each in CHORES) > 0, "each looks once at the start"
         asked.clear()
-        await until(lambda: asked["note_sweep"] == SWEEPS)
-        assert SWEEPS <= asked["look_out"] <= SWEEPS + 1
+        await until(lambda: asked["note_sweep"] >= SWEEPS)
+        assert asked["note_sweep"] <= asked["look_out"] <= asked["note_sweep"] + 1
         assert not asked.keys() & {*CHORES, *STEPS}
 
 
