@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.folders import roomy_folder
-from tests.patience import be_patient, be_patient_with_sqlite
+from tests.patience import be_patient, be_patient_with_databases
 
 pytest_plugins = ("tests.valkey_server", "tests.postgres_server", "tests.databases")
 
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("laneway", deadline=None, derandomize=True, database=None, suppress_health_check=slow)
     settings.load_profile("laneway")
     be_patient()
-    be_patient_with_sqlite()
+    be_patient_with_databases()
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(roomy_folder()))  # where `tmp_path` is
 
 

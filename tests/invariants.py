@@ -132,8 +132,8 @@ _ALWAYS: Mapping[str, str] = {
         "SELECT batch_id FROM (SELECT batch_id, error_class, -retried AS n FROM batch_class UNION ALL"
         " SELECT batch_id, attempt.error_class, 1 FROM attempt JOIN job ON job.id = attempt.job_id"
         " WHERE batch_id IS NOT NULL AND outcome IN ('error', 'unknown') AND attempt.error_class <> 'cancelled'"
-        f" AND NOT (state IN {_ENDED} AND n = attempt AND job.error_class = attempt.error_class)) AS each_class"
-        " GROUP BY batch_id, error_class HAVING SUM(n) <> 0",
+        f" AND NOT (state IN {_ENDED} AND n = attempt AND COALESCE(job.error_class, '') = attempt.error_class))"
+        " AS each_class GROUP BY batch_id, error_class HAVING SUM(n) <> 0",
     "a batch's lines are not 1, 2, 3 and so on, each with its own custom_id":
         "SELECT batch_id FROM job WHERE batch_id IS NOT NULL GROUP BY batch_id HAVING MIN(line_no) <> 1"
         " OR MAX(line_no) <> COUNT(*) OR COUNT(DISTINCT line_no) <> COUNT(*) OR COUNT(DISTINCT custom_id) <> COUNT(*)",

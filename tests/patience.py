@@ -33,7 +33,9 @@ def be_patient() -> None:
         setattr(module, name, _LONG_S)
 
 
-def be_patient_with_sqlite() -> None:
-    """Wait long for another process's transaction too: for processes that only look on."""
+def be_patient_with_databases() -> None:
+    """Wait long for another process's transaction too, and for long queries: for processes that only look on."""
     assert "_BUSY_MS" in vars(store.sqlite)
+    assert "_COMMAND_S" in vars(store.database)
     store.sqlite._BUSY_MS = int(_LONG_S * 1000)
+    store.database._COMMAND_S = int(PATIENCE_S)

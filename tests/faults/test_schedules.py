@@ -42,8 +42,8 @@ SEARCHES = [
     pytest.param(a_job_handed_off, {"attempts": 3}, 120, id="job handed off with losses"),
     pytest.param(a_batch, {"attempts": 1}, 150, id="line with losses"),
     pytest.param(a_batch, {"attempts": 1, "losses": False, "brief": True}, 150, id="line with an emptied Redis"),
-    pytest.param(a_job, {"attempts": 5}, 700, id="job with losses, 5 attempts", marks=FULL),
-    pytest.param(a_job, {"attempts": 4, "losses": False}, 600, id="job with an emptied Redis, 4 attempts", marks=FULL),
+    pytest.param(a_job, {"attempts": 5}, 500, id="job with losses, 5 attempts", marks=FULL),
+    pytest.param(a_job, {"attempts": 4, "losses": False}, 450, id="job with an emptied Redis, 4 attempts", marks=FULL),
     pytest.param(a_batch, {"attempts": 2}, 800, id="line with losses, 2 attempts", marks=FULL),
     pytest.param(
         a_batch, {"attempts": 2, "losses": False}, 1_000, id="line with an emptied Redis, 2 attempts", marks=FULL
