@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from tests.faults.figures import Record
 from tests.faults.schedules_rows import memory_engine
-from tests.faults.schedules_sabotage import SELDOM, WALKED, Sabotage
+from tests.faults.schedules_sabotage import SELDOM, WALKED, Sabotage, rescue_overwrites
 from tests.faults.schedules_steps import STEPS, is_possible
 from tests.faults.schedules_walk import Run
 
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.fault("F26")
 EXAMPLES = 80
 FULL_EXAMPLES = 1_000
 """In each of three parts."""
+FOUND = [each for each in (*WALKED, *SELDOM) if each is not rescue_overwrites]
+"""The machine meets what that needs too rarely; the walks and the enumeration of test_schedules.py do."""
 NUMBERS = st.integers(0, 2**16 - 1)
 
 
@@ -99,7 +101,7 @@ def test_nothing_breaks_an_invariant_in_a_long_run(connection: Connection, recor
 
 @pytest.mark.sabotage
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("sabotage", [*WALKED, *SELDOM], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("sabotage", FOUND, ids=lambda each: each.__name__)
 def test_the_machine_misses_each_mechanism(
     connection: Connection, sabotage: Sabotage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
