@@ -31,7 +31,7 @@ SUSPECT_CRASHES = 2
 PAUSED_CRASHES = 3
 """From here on a job is left alone for a while before it is tried again."""
 POISON_CRASHES = 5
-"""One crash for being there, three among ever fewer suspects and one as the only one: the job fails as `poison`."""
+"""One crash for being there, one in its call, two among ever fewer suspects and one alone: it fails as `poison`."""
 NOBODY = bytes(16)
 """The owner of an attempt whose worker gave it up."""
 _LIMIT = 500
@@ -254,7 +254,7 @@ def _fail_poisoned(connection: Connection, now_ms: int, rows: Sequence[AnyRow]) 
 
 
 POISON_ERROR = (
-    '{"message":"The worker running this request died each of the times it was tried, three times with it as '
+    '{"message":"The worker running this request died each of the times it was tried, the last time with it as '
     'the only suspect. It is not tried again.","type":"server_error","param":null,"code":"poison"}'
 )
 
