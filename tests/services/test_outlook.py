@@ -279,7 +279,7 @@ async def test_a_worker_at_rest_looks_once_a_sweep_and_takes_no_step(
         assert min(asked[each] for each in CHORES) > 0, "each looks once at the start"
         asked.clear()
         await until(lambda: asked["note_sweep"] >= SWEEPS)
-        assert asked["note_sweep"] <= asked["look_out"] <= asked["note_sweep"] + 1
+        assert abs(asked["note_sweep"] - asked["look_out"]) <= 1  # a sweep may be under way at either end
         assert not asked.keys() & {*CHORES, *STEPS}
 
 
